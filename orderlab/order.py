@@ -1,0 +1,232 @@
+"""An order: what it holds, how it is read from a request, and which way its status may move. Standard library only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from orderlab.errors import FieldProblem, InvalidOrder
+
+CURRENCY = "EUR"
+MAX_ITEMS = 50
+MAX_QUANTITY = 1000
+
+_ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+PAYMENT_TOKENS = {
+    "tok_ok": "charged",
+    "tok_declined": "declined: the bank says no",
+    "tok_insufficient_funds": "declined: not enough money",
+    "tok_expired_card": "declined: the card has expired",
+    "tok_gateway_error": "the gateway fails twice, then charges",
+    "tok_slow": "charged, after two seconds",
+}
+
+
+class Status(StrEnum):
+    """Where an order stands."""
+
+    RECEIVED = "RECEIVED"  # inserted by the API (8)
+    INVENTORY_RESERVED = "INVENTORY_RESERVED"  # stock set aside by the worker (14)
+    CONFIRMED = "CONFIRMED"  # paid (16)
+    REJECTED = "REJECTED"  # out of stock, or payment declined (16)
+
+
+TRANSITIONS: Mapping[Status, frozenset[Status]] = {
+    Status.RECEIVED: frozenset({Status.INVENTORY_RESERVED, Status.REJECTED}),  # 14; 16 when out of stock
+    Status.INVENTORY_RESERVED: frozenset(
+        {Status.CONFIRMED, Status.REJECTED}
+    ),  # 16; 16 when payment is declined
+    Status.CONFIRMED: frozenset(),
+    Status.REJECTED: frozenset(),
+}
+"""Every legal move. `schema.sql` refuses the others; a test holds the two together."""
+
+REJECTION_REASONS: Mapping[str, Status] = {
+    "out_of_stock": Status.RECEIVED,
+    "payment_declined": Status.INVENTORY_RESERVED,
+}
+"""Why an order is rejected, and the status it is rejected from."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """Which safeguards an order travels with; both are on unless somebody takes one out to see what it was for."""
+
+    outbox: bool = True
+    idempotent_consumer: bool = True
+
+    def as_dict(self) -> dict[str, bool]:
+        """The two switches by name."""
+        return {"outbox": self.outbox, "idempotent_consumer": self.idempotent_consumer}
+
+
+@dataclass(frozen=True)
+class Item:
+    """So many of one product."""
+
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True)
+class NewOrder:
+    """What a client asks for: everything but prices, which are the catalogue's to say."""
+
+    order_id: str
+    customer_name: str
+    customer_email: str
+    items: tuple[Item, ...]
+    payment_token: str
+    design: Design = field(default_factory=Design)
+
+    @classmethod
+    def from_json(cls, body: Any) -> NewOrder:
+        """Read a request's body; raise `InvalidOrder` that names every wrong field."""
+        problems: list[FieldProblem] = []
+        if not isinstance(body, dict):
+            raise InvalidOrder([FieldProblem("", "must be a JSON object")])
+        known = {"order_id", "customer", "items", "payment_token", "design"}
+        problems += [
+            FieldProblem(str(name), "is not a field of an order") for name in body if name not in known
+        ]
+        order = cls(
+            order_id=_order_id(body.get("order_id"), problems),
+            customer_name=_customer(body, "name", problems),
+            customer_email=_customer(body, "email", problems),
+            items=_items(body.get("items"), problems),
+            payment_token=_payment_token(body.get("payment_token"), problems),
+            design=_design(body.get("design"), problems),
+        )
+        if problems:
+            raise InvalidOrder(problems)
+        return order
+
+    def total(self, prices: Mapping[str, Decimal]) -> Decimal:
+        """What it costs at these prices (exact); raise `InvalidOrder` for a sku that has none."""
+        unknown = [
+            FieldProblem(f"items[{n}].sku", f"is not in the catalogue: {item.sku!r}")
+            for n, item in enumerate(self.items)
+            if item.sku not in prices
+        ]
+        if unknown:
+            raise InvalidOrder(unknown)
+        return sum((prices[item.sku] * item.quantity for item in self.items), Decimal(0))
+
+    def content(self) -> dict[str, Any]:
+        """What makes two requests with one id the same request, as plain JSON."""
+        return {
+            "customer": {"name": self.customer_name, "email": self.customer_email},
+            "items": [{"sku": item.sku, "quantity": item.quantity} for item in self.items],
+            "payment_token": self.payment_token,
+            "design": self.design.as_dict(),
+        }
+
+
+def _text(value: Any, most: int) -> str | None:
+    """What is wrong with a text field, or None. PostgreSQL stores no NUL, UTF-8 no lone surrogate."""
+    if not isinstance(value, str) or not value.strip():
+        return "must be a text that is not empty"
+    if len(value) > most:
+        return f"must have at most {most} characters"
+    if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
+        return "holds a character that can't be stored"
+    return None
+
+
+def _order_id(value: Any, problems: list[FieldProblem]) -> str:
+    if isinstance(value, str) and is_order_id(value):
+        return value
+    problems.append(
+        FieldProblem(
+            "order_id", "must be 1 to 64 letters, digits, '.', '_' or '-', and begin with a letter or digit"
+        )
+    )
+    return ""
+
+
+def is_order_id(value: str) -> bool:
+    """Whether a text may be an order's id."""
+    return _ORDER_ID.fullmatch(value) is not None
+
+
+def _customer(body: dict[str, Any], name: str, problems: list[FieldProblem]) -> str:
+    customer = body.get("customer")
+    if not isinstance(customer, dict):
+        if name == "name":  # said once
+            problems.append(FieldProblem("customer", "must be an object with name and email"))
+        return ""
+    if name == "name":
+        problems += [
+            FieldProblem(f"customer.{key}", "is not a field of a customer")
+            for key in customer
+            if key not in ("name", "email")
+        ]
+    value = customer.get(name)
+    wrong = _text(value, 200)
+    if wrong is None and name == "email" and not _EMAIL.fullmatch(value):
+        wrong = "must look like name@example.com"
+    if wrong:
+        problems.append(FieldProblem(f"customer.{name}", wrong))
+        return ""
+    return str(value)
+
+
+def _items(value: Any, problems: list[FieldProblem]) -> tuple[Item, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_ITEMS:
+        problems.append(FieldProblem("items", f"must be a list of 1 to {MAX_ITEMS} items"))
+        return ()
+    items = [_item(n, entry, problems) for n, entry in enumerate(value)]
+    seen: set[str] = set()
+    for n, item in enumerate(items):
+        if item.sku and item.sku in seen:
+            problems.append(FieldProblem(f"items[{n}].sku", "stands twice; add the quantities up"))
+        seen.add(item.sku)
+    return tuple(items)
+
+
+def _item(n: int, entry: Any, problems: list[FieldProblem]) -> Item:
+    if not isinstance(entry, dict):
+        problems.append(FieldProblem(f"items[{n}]", "must be an object with sku and quantity"))
+        return Item("", 0)
+    problems += [
+        FieldProblem(f"items[{n}].{key}", "is not a field of an item")
+        for key in entry
+        if key not in ("sku", "quantity")
+    ]
+    sku, quantity = entry.get("sku"), entry.get("quantity")
+    if wrong := _text(sku, 64):
+        problems.append(FieldProblem(f"items[{n}].sku", wrong))
+        sku = ""
+    if not isinstance(quantity, int) or isinstance(quantity, bool) or not 1 <= quantity <= MAX_QUANTITY:
+        problems.append(
+            FieldProblem(f"items[{n}].quantity", f"must be a whole number from 1 to {MAX_QUANTITY}")
+        )
+        quantity = 0
+    return Item(str(sku), quantity)
+
+
+def _payment_token(value: Any, problems: list[FieldProblem]) -> str:
+    if isinstance(value, str) and value in PAYMENT_TOKENS:
+        return value
+    problems.append(FieldProblem("payment_token", "must be one of " + ", ".join(PAYMENT_TOKENS)))
+    return ""
+
+
+def _design(value: Any, problems: list[FieldProblem]) -> Design:
+    if value is None:
+        return Design()
+    known = Design().as_dict()
+    if not isinstance(value, dict) or any(
+        k not in known or not isinstance(v, bool) for k, v in value.items()
+    ):
+        problems.append(
+            FieldProblem("design", "must be an object with outbox and idempotent_consumer, true or false")
+        )
+        return Design()
+    return Design(**{**known, **value})

@@ -1,0 +1,80 @@
+"""Bearer tokens: issued by GET /login-demo, verified at step 5. HS256, with the algorithm fixed here (RFC 8725, 3.1)."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+
+import jwt
+
+from orderlab.errors import InvalidToken, MissingScope, Unauthenticated
+
+ALGORITHM = "HS256"
+ISSUER = "orderlab"
+AUDIENCE = "orders-api"
+WRITE = "orders:write"
+READ = "orders:read"
+LIFETIME = 3600  # seconds
+_CLAIMS = ["iss", "aud", "sub", "iat", "exp", "jti", "scope"]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a verified token says: who (`subject`), what for (`scopes`), and when it was issued (Unix seconds)."""
+
+    subject: str
+    scopes: frozenset[str]
+    token_id: str
+    issued_at: float
+
+    def need(self, scope: str) -> Claims:
+        """Itself, if the token allows this; raise `MissingScope` otherwise."""
+        if scope not in self.scopes:
+            raise MissingScope(
+                f"The token lacks the scope {scope!r}. Get one that has it from GET /login-demo."
+            )
+        return self
+
+
+def issue(
+    secret: str, subject: str = "demo", scopes: tuple[str, ...] = (READ, WRITE), lifetime: int = LIFETIME
+) -> str:
+    """A signed token for `subject`, valid for `lifetime` seconds. `iat` keeps its fraction (RFC 7519, NumericDate)."""
+    now = time.time()
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": subject,
+        "iat": now,
+        "exp": int(now) + lifetime,
+        "jti": uuid.uuid4().hex,
+        "scope": " ".join(scopes),
+    }
+    return jwt.encode(claims, secret, algorithm=ALGORITHM)
+
+
+def verify(secret: str, authorization: str | None) -> Claims:
+    """The claims of the header 'Authorization: Bearer …'; raise `Unauthenticated` or `InvalidToken`."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated
+    try:
+        claims = jwt.decode(
+            token.strip(),
+            secret,
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            options={"require": _CLAIMS},
+        )
+    except jwt.ExpiredSignatureError:
+        raise InvalidToken("The token has expired. Get a new one from GET /login-demo.") from None
+    except (jwt.InvalidTokenError, ValueError):
+        raise InvalidToken from None
+    return Claims(
+        subject=str(claims["sub"]),
+        scopes=frozenset(str(claims["scope"]).split()),
+        token_id=str(claims["jti"]),
+        issued_at=float(claims["iat"]),
+    )
