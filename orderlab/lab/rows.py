@@ -1,0 +1,117 @@
+"""From events to the rows of a drawing: arrows, and bands where another run begins. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from orderlab.lab.words import Words
+from orderlab.sequence import OTHER_STEPS, STEPS, WEBHOOK_FAILED, Outcome, Step, find_step
+
+Event = Mapping[str, Any]
+"""One event as `GET /orders/{order_id}/events` gives it."""
+
+_BY_NAME = {step.name: step for step in (*OTHER_STEPS, *STEPS)}
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """One row: an arrow, how it ended, and when (seconds since the first arrow began; None: not from a run)."""
+
+    step: Step
+    text: str
+    outcome: Outcome = Outcome.OK
+    remark: str = ""  # the outcome in words, unless all went well
+    begins: float | None = None
+    lasts: float | None = None
+
+
+@dataclass(frozen=True)
+class Band:
+    """One row: what runs from here on, such as a second delivery of the message."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """The rows of one run: one request and what it set off, or one more delivery of its message."""
+
+    band: Band | None
+    arrows: tuple[Arrow, ...]
+
+    @property
+    def rows(self) -> tuple[Arrow | Band, ...]:
+        """The band, if there is one, and the arrows."""
+        return self.arrows if self.band is None else (self.band, *self.arrows)
+
+
+def observed(events: Iterable[Event], words: Words) -> tuple[Run, ...]:
+    """The runs in these events, which stand in reading order. Requests that went exactly alike are folded into one."""
+    events = list(events)
+    start = min((_moment(event["started_at"]) for event in events), default=None)
+    runs: list[tuple[str, tuple[Arrow, ...], int]] = []
+    first_trace = None
+    for (trace, attempt), group in groupby(events, key=lambda event: (event["trace_id"], event["attempt"])):
+        first_trace = first_trace or trace
+        arrows = tuple(_arrow(event, start, words) for event in group)
+        text = words.post_again if trace != first_trace else ""
+        if attempt > 1:
+            text = " · ".join(filter(None, (text, words.delivery.format(n=attempt))))
+        if runs and text and runs[-1][0] == text and _shape(runs[-1][1]) == _shape(arrows):
+            runs[-1] = (text, runs[-1][1], runs[-1][2] + 1)
+        else:
+            runs.append((text, arrows, 1))
+    return tuple(Run(_band(text, times, words), arrows) for text, arrows, times in runs)
+
+
+def expected(words: Words, steps: Sequence[Step] = STEPS) -> tuple[Run, ...]:
+    """The diagram as drawn, before anything has run."""
+    return (Run(None, tuple(Arrow(step, words.says(step)) for step in steps)),)
+
+
+def clock(seconds: float) -> str:
+    """A time for people: `3.2 ms`, `1.250 s`, `2:05.125` (minutes and seconds)."""
+    if round(seconds, 4) < 1:
+        return f"{seconds * 1000:.1f} ms"
+    if round(seconds, 3) < 60:
+        return f"{seconds:.3f} s"
+    minutes, rest = divmod(round(seconds, 3), 60)
+    return f"{minutes:.0f}:{rest:06.3f}"
+
+
+def _arrow(event: Event, start: datetime | None, words: Words) -> Arrow:
+    step, outcome = _step(event), Outcome(event["outcome"])
+    began, ended = _moment(event["started_at"]), _moment(event["ended_at"])
+    remark = "" if outcome is Outcome.OK else words.outcomes[outcome]
+    return Arrow(
+        step,
+        words.says(step, outcome),
+        outcome,
+        words.gave_up if event["name"] == WEBHOOK_FAILED else remark,
+        (began - start).total_seconds() if start else None,
+        (ended - began).total_seconds(),
+    )
+
+
+def _step(event: Event) -> Step:
+    if event.get("part"):
+        return find_step(f"{event['step']}{event['part']}")
+    return _BY_NAME.get(event["name"]) or find_step(event["step"])
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _shape(arrows: Sequence[Arrow]) -> list[tuple[str, Outcome]]:
+    return [(arrow.step.label, arrow.outcome) for arrow in arrows]
+
+
+def _band(text: str, times: int, words: Words) -> Band | None:
+    if not text:
+        return None
+    return Band(text if times == 1 else f"{text} · {words.times_alike.format(n=times)}")
