@@ -34,6 +34,16 @@ class Message:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    def as_row(self) -> dict[str, Any]:
+        """The message as JSON, for the outbox."""
+        return {
+            "event_id": self.id,
+            "type": self.type,
+            "source": self.source,
+            "data": dict(self.data),
+            "traceparent": self.traceparent,
+        }
+
     def to_amqp(self) -> tuple[bytes, dict[str, Any]]:
         """Body and headers (CloudEvents AMQP binding, binary mode, prefix `cloudEvents_`)."""
         event = CloudEvent(
@@ -58,14 +68,10 @@ class Message:
     def from_amqp(cls, body: bytes, headers: Mapping[str, Any]) -> Message:
         """Read what `to_amqp` wrote; raise `UnprocessableMessage` that says what is wrong with it."""
         try:
-            event = amqp.from_binary_event(
-                amqp.AMQPMessage({"content-type": "application/json"}, dict(headers), body)
-            )
+            event = amqp.from_binary_event(amqp.AMQPMessage({"content-type": "application/json"}, dict(headers), body))
             data, subject = event.get_data(), event.get_subject()
             if not isinstance(data, dict) or not subject:
-                raise UnprocessableMessage(
-                    "The message is no order event: it needs a JSON object and a subject."
-                )
+                raise UnprocessableMessage("The message is no order event: it needs a JSON object and a subject.")
             return cls(
                 type=event.get_type(),
                 source=event.get_source(),
@@ -77,9 +83,7 @@ class Message:
             )
         except CloudEventValidationError as error:
             problems = ", ".join(sorted(str(name) for name in error.errors))
-            raise UnprocessableMessage(
-                f"The message is no CloudEvent: wrong or missing {problems}."
-            ) from None
+            raise UnprocessableMessage(f"The message is no CloudEvent: wrong or missing {problems}.") from None
         except (json.JSONDecodeError, UnicodeDecodeError):
             raise UnprocessableMessage("The message's body is not JSON.") from None
         except (ValueError, TypeError, AttributeError) as error:

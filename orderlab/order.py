@@ -39,9 +39,7 @@ class Status(StrEnum):
 
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {
     Status.RECEIVED: frozenset({Status.INVENTORY_RESERVED, Status.REJECTED}),  # 14; 16 when out of stock
-    Status.INVENTORY_RESERVED: frozenset(
-        {Status.CONFIRMED, Status.REJECTED}
-    ),  # 16; 16 when payment is declined
+    Status.INVENTORY_RESERVED: frozenset({Status.CONFIRMED, Status.REJECTED}),  # 16; 16 when payment is declined
     Status.CONFIRMED: frozenset(),
     Status.REJECTED: frozenset(),
 }
@@ -92,9 +90,7 @@ class NewOrder:
         if not isinstance(body, dict):
             raise InvalidOrder([FieldProblem("", "must be a JSON object")])
         known = {"order_id", "customer", "items", "payment_token", "design"}
-        problems += [
-            FieldProblem(str(name), "is not a field of an order") for name in body if name not in known
-        ]
+        problems += [FieldProblem(str(name), "is not a field of an order") for name in body if name not in known]
         order = cls(
             order_id=_order_id(body.get("order_id"), problems),
             customer_name=_customer(body, "name", problems),
@@ -128,6 +124,32 @@ class NewOrder:
         }
 
 
+@dataclass(frozen=True)
+class OrderInHand:
+    """A stored order as the worker takes it up (12); `attempt` says which delivery of its message this is."""
+
+    order_id: str
+    status: Status
+    rejection_reason: str | None
+    customer_name: str
+    customer_email: str
+    payment_token: str
+    total: Decimal
+    currency: str
+    design: Design
+    attempt: int
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the worker starts at the beginning: a new order, or one whose design forgets earlier attempts."""
+        return self.status is Status.RECEIVED or not self.design.idempotent_consumer
+
+    @property
+    def settled(self) -> bool:
+        """Whether an earlier attempt brought it to its end, and this design remembers."""
+        return not TRANSITIONS[self.status] and self.design.idempotent_consumer
+
+
 def _text(value: Any, most: int) -> str | None:
     """What is wrong with a text field, or None. PostgreSQL stores no NUL, UTF-8 no lone surrogate."""
     if not isinstance(value, str) or not value.strip():
@@ -143,9 +165,7 @@ def _order_id(value: Any, problems: list[FieldProblem]) -> str:
     if isinstance(value, str) and is_order_id(value):
         return value
     problems.append(
-        FieldProblem(
-            "order_id", "must be 1 to 64 letters, digits, '.', '_' or '-', and begin with a letter or digit"
-        )
+        FieldProblem("order_id", "must be 1 to 64 letters, digits, '.', '_' or '-', and begin with a letter or digit")
     )
     return ""
 
@@ -169,7 +189,7 @@ def _customer(body: dict[str, Any], name: str, problems: list[FieldProblem]) -> 
         ]
     value = customer.get(name)
     wrong = _text(value, 200)
-    if wrong is None and name == "email" and not _EMAIL.fullmatch(value):
+    if wrong is None and name == "email" and not _EMAIL.fullmatch(str(value)):
         wrong = "must look like name@example.com"
     if wrong:
         problems.append(FieldProblem(f"customer.{name}", wrong))
@@ -204,9 +224,7 @@ def _item(n: int, entry: Any, problems: list[FieldProblem]) -> Item:
         problems.append(FieldProblem(f"items[{n}].sku", wrong))
         sku = ""
     if not isinstance(quantity, int) or isinstance(quantity, bool) or not 1 <= quantity <= MAX_QUANTITY:
-        problems.append(
-            FieldProblem(f"items[{n}].quantity", f"must be a whole number from 1 to {MAX_QUANTITY}")
-        )
+        problems.append(FieldProblem(f"items[{n}].quantity", f"must be a whole number from 1 to {MAX_QUANTITY}"))
         quantity = 0
     return Item(str(sku), quantity)
 
@@ -222,11 +240,7 @@ def _design(value: Any, problems: list[FieldProblem]) -> Design:
     if value is None:
         return Design()
     known = Design().as_dict()
-    if not isinstance(value, dict) or any(
-        k not in known or not isinstance(v, bool) for k, v in value.items()
-    ):
-        problems.append(
-            FieldProblem("design", "must be an object with outbox and idempotent_consumer, true or false")
-        )
+    if not isinstance(value, dict) or any(k not in known or not isinstance(v, bool) for k, v in value.items()):
+        problems.append(FieldProblem("design", "must be an object with outbox and idempotent_consumer, true or false"))
         return Design()
     return Design(**{**known, **value})

@@ -25,12 +25,12 @@ class Outcome(StrEnum):
     """How a step ended: `ok`, or what went otherwise."""
 
     OK = "ok"
-    INVALID_TOKEN = "invalid_token"  # noqa: S105  5: refused with 401
+    INVALID_TOKEN = "invalid_token"  #  5: refused with 401
     DUPLICATE = "duplicate"  # 7: a retry, answered with the stored order
     CONFLICT = "conflict"  # 7: the id is taken by an order with other content
     DEFERRED = "deferred"  # 9, 17, 18: the broker is away, the relay publishes later
     REDELIVERED = "redelivered"  # 12: the message had been delivered before
-    OUT_OF_STOCK = "out_of_stock"  # 13: not enough of something
+    OUT_OF_STOCK = "out_of_stock"  # 13: not enough of something; 14: somebody took it since 13
     ALREADY_DONE = "already_done"  # 14, 15, 16: an earlier attempt had got this far
     DECLINED = "declined"  # 15: the gateway refused the charge
     REJECTED = "rejected"  # 16: the order ends REJECTED
@@ -71,17 +71,18 @@ ORDER_ID_FREE = Step(
 INSERT_ORDER = Step(
     8, "insert_order", _API, _DATABASE, "INSERT order (RECEIVED)", (Outcome.DUPLICATE,)
 )  # duplicate: the same id was inserted by another request since 7
-PUBLISH_ORDER_CREATED = Step(
-    9, "publish_order_created", _API, _BROKER, "Publish OrderCreated", (Outcome.DEFERRED,)
-)
+PUBLISH_ORDER_CREATED = Step(9, "publish_order_created", _API, _BROKER, "Publish OrderCreated", (Outcome.DEFERRED,))
 RESPOND_CREATED = Step(10, "respond_created", _API, _PORTAL, "201 Created")
 SHOW_CONFIRMATION = Step(11, "show_confirmation", _PORTAL, _USER, "Show confirmation")
-CONSUME_ORDER_CREATED = Step(
-    12, "consume_order_created", _BROKER, _WORKER, "Consume message", (Outcome.REDELIVERED,)
-)
+CONSUME_ORDER_CREATED = Step(12, "consume_order_created", _BROKER, _WORKER, "Consume message", (Outcome.REDELIVERED,))
 CHECK_INVENTORY = Step(13, "check_inventory", _WORKER, _WORKER, "Check inventory", (Outcome.OUT_OF_STOCK,))
 RESERVE_INVENTORY = Step(
-    14, "reserve_inventory", _WORKER, _DATABASE, "UPDATE INVENTORY_RESERVED", (Outcome.ALREADY_DONE,)
+    14,
+    "reserve_inventory",
+    _WORKER,
+    _DATABASE,
+    "UPDATE INVENTORY_RESERVED",
+    (Outcome.ALREADY_DONE, Outcome.OUT_OF_STOCK),
 )
 PROCESS_PAYMENT = Step(
     15, "process_payment", _WORKER, _WORKER, "Process payment", (Outcome.DECLINED, Outcome.ALREADY_DONE)
@@ -117,9 +118,7 @@ STEPS: tuple[Step, ...] = (
 """The nineteen, as drawn."""
 
 # What 16 and 17 are for an order that is refused.
-REJECT_ORDER = Step(
-    16, "reject_order", _WORKER, _DATABASE, "UPDATE REJECTED", (Outcome.REJECTED, Outcome.ALREADY_DONE)
-)
+REJECT_ORDER = Step(16, "reject_order", _WORKER, _DATABASE, "UPDATE REJECTED", (Outcome.REJECTED, Outcome.ALREADY_DONE))
 PUBLISH_ORDER_REJECTED = Step(
     17, "publish_order_rejected", _WORKER, _BROKER, "Publish OrderRejected", (Outcome.DEFERRED,)
 )
@@ -128,12 +127,8 @@ PUBLISH_ORDER_REJECTED = Step(
 RELEASE_INVENTORY = Step(
     15, "release_inventory", _WORKER, _DATABASE, "Release the reservation", (Outcome.ALREADY_DONE,), "c"
 )
-WEBHOOK_OPERATIONS = Step(
-    18, "webhook_delivered", _BROKER, _PORTAL, "Webhook: Operations", (Outcome.FAILED,), "a"
-)
-WEBHOOK_CUSTOMER = Step(
-    18, "webhook_delivered", _BROKER, _PORTAL, "Webhook: Customer", (Outcome.FAILED,), "b"
-)
+WEBHOOK_OPERATIONS = Step(18, "webhook_delivered", _BROKER, _PORTAL, "Webhook: Operations", (Outcome.FAILED,), "a")
+WEBHOOK_CUSTOMER = Step(18, "webhook_delivered", _BROKER, _PORTAL, "Webhook: Customer", (Outcome.FAILED,), "b")
 WEBHOOK_FAILED = "webhook_failed"
 """The name an event of 18a or 18b carries when the notifier has given up."""
 

@@ -31,6 +31,7 @@ class Settings:
     webhook_secret: str = ""  # Standard Webhooks: whsec_ and base64
     portal_secret: str = ""  # signs the portal's session cookie
     portal_data: str = "inbox.sqlite3"  # the file where the portal keeps its inbox
+    webhook_patience: str = "60"  # seconds for which a webhook is tried before it is given up
     demo_login: bool = False  # GET /login-demo hands out tokens
 
     @classmethod
@@ -44,9 +45,7 @@ class Settings:
             if file := environ.get(f"{variable}_FILE"):
                 value = Path(file).read_text().strip()
             if value:
-                values[name] = (
-                    value.lower() in ("1", "on", "true", "yes") if default.type == "bool" else value
-                )
+                values[name] = value.lower() in ("1", "on", "true", "yes") if default.type == "bool" else value
         return cls(**values)  # type: ignore[arg-type]
 
     def need(self, *names: str) -> Settings:

@@ -1,10 +1,10 @@
-"""Bearer tokens: issued by GET /login-demo, verified at step 5. HS256, with the algorithm fixed here (RFC 8725, 3.1)."""
+"""Bearer tokens: issued by GET /login-demo, verified at 5. HS256, fixed by the verifier (RFC 8725, 3.1)."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jwt
 
@@ -31,27 +31,33 @@ class Claims:
     def need(self, scope: str) -> Claims:
         """Itself, if the token allows this; raise `MissingScope` otherwise."""
         if scope not in self.scopes:
-            raise MissingScope(
-                f"The token lacks the scope {scope!r}. Get one that has it from GET /login-demo."
-            )
+            raise MissingScope(f"The token lacks the scope {scope!r}. Get one that has it from GET /login-demo.")
         return self
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A token that was handed out, and the id that is in it. Its text does not show in a log."""
+
+    token: str = field(repr=False)
+    token_id: str
 
 
 def issue(
     secret: str, subject: str = "demo", scopes: tuple[str, ...] = (READ, WRITE), lifetime: int = LIFETIME
-) -> str:
+) -> Issued:
     """A signed token for `subject`, valid for `lifetime` seconds. `iat` keeps its fraction (RFC 7519, NumericDate)."""
-    now = time.time()
+    now, token_id = time.time(), uuid.uuid4().hex
     claims = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": subject,
         "iat": now,
         "exp": int(now) + lifetime,
-        "jti": uuid.uuid4().hex,
+        "jti": token_id,
         "scope": " ".join(scopes),
     }
-    return jwt.encode(claims, secret, algorithm=ALGORITHM)
+    return Issued(jwt.encode(claims, secret, algorithm=ALGORITHM), token_id)
 
 
 def verify(secret: str, authorization: str | None) -> Claims:

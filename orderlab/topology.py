@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from kombu import Connection, Exchange, Queue
+
+from orderlab.messages import AUDIENCES, NOTIFICATION, ORDER_CONFIRMED, ORDER_CREATED, ORDER_REJECTED, Message
 
 DELIVERY_LIMIT = 100
 """Deliveries after which a message that takes its consumer down each time is dead-lettered by the broker."""
@@ -25,14 +29,34 @@ ORDERS_CONFIRMED = _fanout("orders.confirmed")
 ORDERS_REJECTED = _fanout("orders.rejected")
 
 WORKER_QUEUE = _quorum("orders.created.worker", ORDERS_CREATED)
-NOTIFICATIONS = {
-    "operations": _quorum("notifications.operations"),
-    "customer": _quorum("notifications.customer"),
-}
+NOTIFICATIONS = {audience: _quorum(f"notifications.{audience}") for audience in AUDIENCES}
 DEAD = _quorum("orders.dead", dead_letter=False)
 
 EXCHANGES = (ORDERS_CREATED, ORDERS_CONFIRMED, ORDERS_REJECTED)
 QUEUES = (WORKER_QUEUE, *NOTIFICATIONS.values(), DEAD)
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a message is published, and what must exist there for it not to be lost."""
+
+    exchange: str
+    routing_key: str
+    declare: tuple[Exchange | Queue, ...]
+
+
+_ROUTES = {
+    ORDER_CREATED: Route(ORDERS_CREATED.name, "", (ORDERS_CREATED, WORKER_QUEUE)),
+    ORDER_CONFIRMED: Route(ORDERS_CONFIRMED.name, "", (ORDERS_CONFIRMED,)),
+    ORDER_REJECTED: Route(ORDERS_REJECTED.name, "", (ORDERS_REJECTED,)),
+    **{f"{NOTIFICATION}/{audience}": Route("", queue.name, (queue,)) for audience, queue in NOTIFICATIONS.items()},
+}
+
+
+def route(message: Message) -> Route:
+    """Where this message goes: an order's event to its fanout, a notification to its audience's queue."""
+    audience = f"/{message.data['audience']}" if message.type == NOTIFICATION else ""
+    return _ROUTES[message.type + audience]
 
 
 def declare(amqp_url: str) -> None:

@@ -1,0 +1,50 @@
+"""The simulated payment gateway: what step 15 talks to. Its behaviour is chosen by the payment token."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from orderlab.errors import GatewayError
+from orderlab.order import OrderInHand
+from orderlab.sequence import Outcome
+from orderlab.store import Store
+
+DECLINED = {"tok_declined", "tok_insufficient_funds", "tok_expired_card"}
+FAILURES = 2
+"""How often the gateway fails for `tok_gateway_error` before it works."""
+SLOW = 2.0
+"""Seconds that `tok_slow` takes."""
+
+
+class Gateway:
+    """Charges a payment token; the charge is entered in the gateway's own ledger, the table `payments`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._failures: Counter[str] = Counter()
+
+    def charge(self, order: OrderInHand) -> Outcome:
+        """15: `ok`, `declined`, or `already_done` if the idempotency key was charged before. Retries failures."""
+        for attempt in Retrying(
+            retry=retry_if_exception_type(GatewayError),
+            wait=wait_exponential(multiplier=0.05, max=1),
+            stop=stop_after_attempt(5),
+            reraise=True,
+        ):
+            with attempt:
+                return self._call(order)
+        raise GatewayError
+
+    def _call(self, order: OrderInHand) -> Outcome:
+        if order.payment_token in DECLINED:
+            return Outcome.DECLINED
+        if order.payment_token == "tok_gateway_error" and self._failures[order.order_id] < FAILURES:
+            self._failures[order.order_id] += 1
+            raise GatewayError
+        self._failures.pop(order.order_id, None)
+        if order.payment_token == "tok_slow":
+            time.sleep(SLOW)
+        return self._store.charge(order)

@@ -1,0 +1,163 @@
+-- Each query is one round trip, and one transaction. `:events` is what happened before it and what it does itself.
+
+-- name: check_idempotency^
+-- 6, 7: the stored order with this id, if there is one, and the catalogue's prices of what is asked for.
+SELECT o.order_id, o.subject, o.request, p.prices
+FROM (SELECT coalesce(jsonb_object_agg(sku, price::text), '{}') AS prices
+      FROM products WHERE sku = ANY(:skus)) p
+LEFT JOIN orders o ON o.order_id = :order_id;
+
+-- name: insert_order^
+-- 8: the order, its items, its OrderCreated and the steps so far; no row if the id was taken meanwhile.
+WITH placed AS (
+    INSERT INTO orders (order_id, subject, customer_name, customer_email, payment_token, total, currency,
+                        design_outbox, design_idempotent_consumer, request, traceparent, created_at, updated_at)
+    VALUES (:order_id, :subject, :customer_name, :customer_email, :payment_token, :total, :currency,
+            :design_outbox, :design_idempotent_consumer, :request, :traceparent, :created_at, :created_at)
+    ON CONFLICT (order_id) DO NOTHING
+    RETURNING order_id, design_outbox
+), items AS (
+    INSERT INTO order_items (order_id, line, sku, quantity, price)
+    SELECT placed.order_id, i.line, i.sku, i.quantity, i.price
+    FROM placed, jsonb_to_recordset(:items) AS i (line integer, sku text, quantity integer, price numeric)
+), message AS (
+    INSERT INTO outbox (event_id, order_id, attempt, type, source, data, traceparent)
+    SELECT m.event_id, placed.order_id, 1, m.type, m.source, m.data, m.traceparent
+    FROM placed, jsonb_to_recordset(:messages) AS m (
+        event_id uuid, type text, source text, data jsonb, traceparent text)
+    WHERE placed.design_outbox
+)
+SELECT record_events(:events) FROM placed;
+
+-- name: start_processing^
+-- 12: the order as it stands, and which delivery of its message this is; the delivery itself is recorded.
+WITH delivery AS (
+    SELECT coalesce(max(attempt), 0) + 1 AS attempt FROM order_events WHERE order_id = :order_id AND step = 12
+)
+SELECT o.order_id, o.status, o.rejection_reason, o.customer_name, o.customer_email, o.payment_token, o.total,
+       o.currency, o.design_outbox, o.design_idempotent_consumer, d.attempt,
+       record_events(:events, CASE WHEN d.attempt > 1 THEN 'redelivered' END, d.attempt)
+FROM orders o, delivery d WHERE o.order_id = :order_id;
+
+-- name: items_short
+-- 13: the items of an order that are not there in the quantity it wants. Locks nothing.
+SELECT i.sku, i.quantity, p.on_hand - p.reserved AS available
+FROM order_items i JOIN products p USING (sku)
+WHERE i.order_id = :order_id AND p.on_hand - p.reserved < i.quantity
+ORDER BY i.line;
+
+-- name: reserve_inventory^
+-- 14: RECEIVED → INVENTORY_RESERVED, with the stock. Without an idempotent consumer (`again`) the stock is taken
+-- whatever the order's status is.
+WITH moved AS (
+    UPDATE orders SET status = 'INVENTORY_RESERVED', updated_at = clock_timestamp()
+    WHERE order_id = :order_id AND status = 'RECEIVED' RETURNING order_id
+), reserved AS (
+    SELECT move_reservation(o.order_id, 1) FROM (SELECT :order_id::text AS order_id) o
+    WHERE :again::boolean OR EXISTS (SELECT FROM moved)
+), outcome AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM reserved) THEN 'ok' ELSE 'already_done' END AS outcome
+)
+SELECT outcome FROM outcome, record_events(:events, outcome);
+
+-- name: charge^
+-- 15: the gateway's ledger takes a charge, once an idempotency key; true if this call made it.
+WITH charge AS (
+    INSERT INTO payments (order_id, idempotency_key, amount, currency, payment_token)
+    VALUES (:order_id, :idempotency_key, :amount, :currency, :payment_token)
+    ON CONFLICT (idempotency_key) DO NOTHING RETURNING payment_id
+)
+SELECT EXISTS (SELECT FROM charge);
+
+-- name: settle_order^
+-- 16: INVENTORY_RESERVED → CONFIRMED, RECEIVED → REJECTED (out of stock), or INVENTORY_RESERVED → REJECTED (payment
+-- declined; 15c gives the stock back in the same transaction), with the notifications and messages that tell of it.
+WITH moved AS (
+    UPDATE orders SET status = :status, rejection_reason = :reason, updated_at = clock_timestamp()
+    WHERE order_id = :order_id AND status = :from_status RETURNING order_id
+), settled AS (
+    SELECT :order_id::text AS order_id WHERE :again::boolean OR EXISTS (SELECT FROM moved)
+), released AS (
+    SELECT move_reservation(order_id, -1) FROM settled WHERE :release::boolean
+), told AS (
+    INSERT INTO notifications (event_id, order_id, audience, type)
+    SELECT m.event_id, settled.order_id, m.data ->> 'audience', m.data ->> 'type'
+    FROM settled, jsonb_to_recordset(:messages) AS m (event_id uuid, type text, data jsonb)
+    WHERE m.type = 'Notification'
+), message AS (
+    INSERT INTO outbox (event_id, order_id, attempt, type, source, data, traceparent)
+    SELECT m.event_id, settled.order_id, :attempt, m.type, m.source, m.data, m.traceparent
+    FROM settled, jsonb_to_recordset(:messages) AS m (
+        event_id uuid, type text, source text, data jsonb, traceparent text)
+    WHERE :outbox::boolean
+), outcome AS (
+    SELECT CASE WHEN EXISTS (SELECT FROM settled) THEN :outcome::text ELSE 'already_done' END AS outcome,
+           (SELECT count(*) FROM released) AS released
+)
+SELECT outcome FROM outcome, record_events(:events, outcome);
+
+-- name: flush_journal^
+-- Events that had no transaction of their own, and the messages that the broker has confirmed, in one go.
+WITH published AS (
+    UPDATE outbox SET published_at = clock_timestamp() WHERE event_id = ANY(:published) RETURNING event_id
+)
+SELECT record_events(:events) + (SELECT count(*) FROM published);
+
+-- name: report_steps^
+-- Steps that a client reports of its own order: whether it may, and if so they are written.
+SELECT o.subject = :subject AS mine,
+       CASE WHEN o.subject = :subject THEN record_events(:events, order_trace => substr(o.traceparent, 4, 32)) END AS written
+FROM orders o WHERE o.order_id = :order_id;
+
+-- name: claim_unpublished
+-- What the outbox holds and nobody has published, oldest first; a message gets `grace` for its own publisher.
+SELECT event_id, order_id, attempt, type, source, data, traceparent, created_at
+FROM outbox
+WHERE published_at IS NULL AND created_at < clock_timestamp() - :grace::interval
+ORDER BY seq LIMIT :most FOR UPDATE SKIP LOCKED;
+
+-- name: settle_notification^
+-- 18a, 18b: the webhook was delivered, or given up with a reason. What is delivered stays delivered.
+WITH told AS (
+    UPDATE notifications SET status = :status, reason = :reason, updated_at = clock_timestamp()
+    WHERE event_id = :event_id AND status <> 'delivered'
+)
+SELECT record_events(:events);
+
+-- name: get_order^
+-- One order as the API shows it.
+SELECT o.order_id, o.seq, o.status, o.rejection_reason, o.customer_name, o.customer_email, o.total, o.currency,
+       o.design_outbox, o.design_idempotent_consumer, o.created_at, o.updated_at, i.items
+FROM orders o, LATERAL (
+    SELECT jsonb_agg(jsonb_build_object('sku', sku, 'quantity', quantity, 'price', price::text) ORDER BY line) AS items
+    FROM order_items WHERE order_id = o.order_id) i
+WHERE o.order_id = :order_id;
+
+-- name: list_orders
+-- A page of orders, newest first, from after the order that ended the page before.
+SELECT o.order_id, o.seq, o.status, o.rejection_reason, o.customer_name, o.customer_email, o.total, o.currency,
+       o.design_outbox, o.design_idempotent_consumer, o.created_at, o.updated_at, i.items
+FROM orders o, LATERAL (
+    SELECT jsonb_agg(jsonb_build_object('sku', sku, 'quantity', quantity, 'price', price::text) ORDER BY line) AS items
+    FROM order_items WHERE order_id = o.order_id) i
+WHERE :after::text IS NULL OR o.seq < (SELECT seq FROM orders WHERE order_id = :after)
+ORDER BY o.seq DESC LIMIT :most;
+
+-- name: read_events
+-- An order's journal in reading order: run by run (a run is one trace and attempt), each by the numbers of its steps.
+SELECT id, step, part, name, outcome, lane, attempt, trace_id, started_at, ended_at, data
+FROM (SELECT e.*, min(started_at) OVER (PARTITION BY trace_id, attempt) AS run_started_at
+      FROM order_events e WHERE order_id = :order_id) e
+ORDER BY run_started_at, trace_id, attempt, step, part NULLS FIRST, id;
+
+-- name: order_status^
+-- Where an order stands; null if there is none.
+SELECT status FROM orders WHERE order_id = :order_id;
+
+-- name: list_products
+-- The catalogue with what is available.
+SELECT sku, name, price, on_hand - reserved AS available FROM products ORDER BY sku;
+
+-- name: ping^
+-- Whether the database answers.
+SELECT true;

@@ -1,0 +1,93 @@
+"""Prepare a database for the lab: one role a service with the least rights, the tables, the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+
+import psycopg
+from psycopg import conninfo, sql
+
+RIGHTS: Mapping[str, tuple[str, ...]] = {
+    "orders-api": (
+        "SELECT, INSERT ON orders, order_items",
+        "SELECT ON products",
+        "INSERT ON outbox",
+        "SELECT (event_id), UPDATE (published_at) ON outbox",
+        "SELECT, INSERT ON order_events",
+    ),
+    "worker": (
+        "SELECT ON orders, order_items",
+        "UPDATE (status, rejection_reason, updated_at) ON orders",
+        "SELECT ON products",
+        "UPDATE (reserved) ON products",
+        "SELECT, INSERT ON payments",
+        "INSERT ON notifications",
+        "INSERT ON outbox",
+        "SELECT (event_id), UPDATE (published_at) ON outbox",
+        "SELECT, INSERT ON order_events",
+    ),
+    "relay": (
+        "SELECT ON outbox",
+        "UPDATE (published_at) ON outbox",
+        "SELECT, INSERT ON order_events",
+    ),
+    "notifier": (
+        "SELECT (event_id, status) ON notifications",
+        "UPDATE (status, reason, updated_at) ON notifications",
+        "SELECT, INSERT ON order_events",
+    ),
+}
+"""What each service may do, and nothing else."""
+
+_TABLES = "order_events, outbox, notifications, payments, order_items, orders"
+
+
+def role_name(owner_url: str, service: str) -> str:
+    """The role a service signs in as. Roles belong to the whole server, so its database's name goes before."""
+    database = conninfo.conninfo_to_dict(owner_url).get("dbname") or "orderlab"
+    return f"{database}_{service.replace('-', '_')}"
+
+
+def role_url(owner_url: str, service: str, password: str) -> str:
+    """The URL with which a service signs in to the owner's database."""
+    parts = conninfo.conninfo_to_dict(owner_url)
+    host, port = parts.get("host") or "127.0.0.1", parts.get("port") or "5432"
+    return f"postgresql://{role_name(owner_url, service)}:{password}@{host}:{port}/{parts.get('dbname')}"
+
+
+def prepare(owner_url: str, passwords: Mapping[str, str]) -> None:
+    """Make roles, tables and catalogue; `passwords` has one for each service of `RIGHTS`. Can be run at every start."""
+    with psycopg.connect(owner_url, client_encoding="utf8") as connection:
+        # Two starts at once wait for each other: CREATE … IF NOT EXISTS alone is not safe under concurrency.
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext('orderlab schema'))")
+        connection.execute("SET LOCAL client_min_messages = warning")
+        for name in ("schema.sql", "catalogue.sql"):
+            connection.execute(files("orderlab").joinpath(name).read_bytes())
+        for service, rights in RIGHTS.items():
+            role = sql.Identifier(role_name(owner_url, service))
+            _ensure_role(connection, role_name(owner_url, service), passwords[service])
+            connection.execute(
+                sql.SQL(
+                    "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}; GRANT USAGE ON SCHEMA public TO {role}"
+                ).format(role=role)
+            )
+            for right in rights:
+                connection.execute(sql.SQL("GRANT {right} TO {role}").format(right=sql.SQL(right), role=role))
+
+
+def _ensure_role(connection: psycopg.Connection[tuple[object, ...]], name: str, password: str) -> None:
+    known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone()
+    verb = sql.SQL("ALTER" if known else "CREATE")
+    connection.execute(
+        sql.SQL("{verb} ROLE {role} LOGIN PASSWORD {password}").format(
+            verb=verb, role=sql.Identifier(name), password=sql.Literal(password)
+        )
+    )
+
+
+def reset(owner_url: str) -> None:
+    """Empty the orders and all that belongs to them, and restock."""
+    with psycopg.connect(owner_url) as connection:
+        connection.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY CASCADE")
+        connection.execute("UPDATE products SET reserved = 0 WHERE reserved <> 0")

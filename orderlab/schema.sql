@@ -1,0 +1,152 @@
+-- The tables of the lab. Applied by the owner at every start; running it again changes nothing.
+
+-- What is for sale. `reserved` is what CONFIRMED and in-flight orders hold; the CHECK is why nobody can oversell.
+CREATE TABLE IF NOT EXISTS products (
+    sku      text PRIMARY KEY,
+    name     text NOT NULL,
+    price    numeric(12, 2) NOT NULL CHECK (price >= 0),
+    on_hand  integer NOT NULL CHECK (on_hand >= 0),
+    reserved integer NOT NULL DEFAULT 0 CHECK (reserved BETWEEN 0 AND on_hand)
+) WITH (fillfactor = 50); -- a hot row is updated in place
+
+-- One row an order. `request` is what the client asked, kept to tell a retry from a conflict.
+CREATE TABLE IF NOT EXISTS orders (
+    order_id                   text PRIMARY KEY,
+    seq                        bigint GENERATED ALWAYS AS IDENTITY UNIQUE, -- paging: newest first
+    subject                    text NOT NULL,                              -- the token's subject that created it
+    status                     text NOT NULL DEFAULT 'RECEIVED'
+                               CHECK (status IN ('RECEIVED', 'INVENTORY_RESERVED', 'CONFIRMED', 'REJECTED')),
+    rejection_reason           text CHECK (rejection_reason IN ('out_of_stock', 'payment_declined')),
+    customer_name              text NOT NULL,
+    customer_email             text NOT NULL,
+    payment_token              text NOT NULL,
+    total                      numeric(12, 2) NOT NULL CHECK (total >= 0),
+    currency                   text NOT NULL,
+    design_outbox              boolean NOT NULL,
+    design_idempotent_consumer boolean NOT NULL,
+    request                    jsonb NOT NULL,
+    traceparent                text NOT NULL,
+    created_at                 timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at                 timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK ((status = 'REJECTED') = (rejection_reason IS NOT NULL))
+) WITH (fillfactor = 70);
+
+CREATE TABLE IF NOT EXISTS order_items (
+    order_id text NOT NULL REFERENCES orders ON DELETE CASCADE,
+    line     integer NOT NULL,
+    sku      text NOT NULL REFERENCES products,
+    quantity integer NOT NULL CHECK (quantity > 0),
+    price    numeric(12, 2) NOT NULL, -- as it was when the order was placed
+    PRIMARY KEY (order_id, line)
+);
+
+-- The simulated gateway's own ledger: one row a charge. Two charges under one idempotency key can't be.
+CREATE TABLE IF NOT EXISTS payments (
+    payment_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id        text NOT NULL,
+    idempotency_key text UNIQUE, -- null: the caller sent none (design without an idempotent consumer)
+    amount          numeric(12, 2) NOT NULL,
+    currency        text NOT NULL,
+    payment_token   text NOT NULL,
+    charged_at      timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS payments_order_id ON payments (order_id);
+
+-- One row an audience and event: pending until its webhook is delivered, or given up with a reason.
+CREATE TABLE IF NOT EXISTS notifications (
+    event_id     uuid PRIMARY KEY, -- the message's id, and the webhook's
+    order_id     text NOT NULL,
+    audience     text NOT NULL CHECK (audience IN ('operations', 'customer')),
+    type         text NOT NULL,
+    status       text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'delivered', 'failed')),
+    reason       text,
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at   timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS notifications_order_id ON notifications (order_id);
+
+-- Messages that were decided on in the same transaction as the row they tell of. The relay sends what nobody else has.
+CREATE TABLE IF NOT EXISTS outbox (
+    event_id     uuid PRIMARY KEY,
+    seq          bigint GENERATED ALWAYS AS IDENTITY,
+    order_id     text NOT NULL,
+    attempt      integer NOT NULL,
+    type         text NOT NULL,
+    source       text NOT NULL,
+    data         jsonb NOT NULL,
+    traceparent  text NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    published_at timestamptz -- confirmed by the broker
+);
+CREATE INDEX IF NOT EXISTS outbox_unpublished ON outbox (seq) WHERE published_at IS NULL;
+
+-- The journal: every step that happened to an order. No foreign key: what happened is written down whatever it was.
+CREATE TABLE IF NOT EXISTS order_events (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id   text NOT NULL,
+    step       smallint NOT NULL,      -- 1 to 19
+    part       text,                   -- beyond the nineteen: c of 15c, a and b of 18a and 18b
+    name       text NOT NULL,
+    outcome    text NOT NULL,
+    lane       text NOT NULL,          -- where the arrow starts
+    attempt    integer NOT NULL,       -- which delivery of the message
+    trace_id   text NOT NULL,
+    started_at timestamptz NOT NULL,
+    ended_at   timestamptz NOT NULL,
+    data       jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX IF NOT EXISTS order_events_order_id ON order_events (order_id, id);
+
+-- The lab's own: faults, halts and firings will live here.
+CREATE SCHEMA IF NOT EXISTS lab;
+
+-- Every legal move of an order's status; the same table as orderlab/order.py, held together by a test.
+CREATE OR REPLACE FUNCTION refuse_illegal_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (OLD.status, NEW.status) IN (
+        ('RECEIVED', 'INVENTORY_RESERVED'),  -- 14: stock set aside
+        ('RECEIVED', 'REJECTED'),            -- 16: out of stock
+        ('INVENTORY_RESERVED', 'CONFIRMED'), -- 16: paid
+        ('INVENTORY_RESERVED', 'REJECTED')   -- 16: payment declined
+    ) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'an order can''t move from % to %', OLD.status, NEW.status USING ERRCODE = 'check_violation';
+END $$;
+CREATE OR REPLACE TRIGGER orders_transition BEFORE UPDATE OF status ON orders
+    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION refuse_illegal_transition();
+
+-- Write a batch of events, given as a JSON array. An event without `ended_at` belongs to the statement that calls
+-- this: it ends now, with the open_outcome and open_attempt given; one without a trace gets the order's. Whoever listens on `order_events` hears the order's id.
+CREATE OR REPLACE FUNCTION record_events(
+    events jsonb, open_outcome text DEFAULT NULL, open_attempt integer DEFAULT NULL, order_trace text DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    told text;
+    written bigint;
+BEGIN
+    INSERT INTO order_events
+        (order_id, step, part, name, outcome, lane, attempt, trace_id, started_at, ended_at, data)
+    SELECT e.order_id, e.step, e.part, e.name,
+           CASE WHEN e.ended_at IS NULL THEN coalesce(open_outcome, e.outcome) ELSE e.outcome END, e.lane,
+           CASE WHEN e.ended_at IS NULL THEN coalesce(open_attempt, e.attempt) ELSE e.attempt END,
+           coalesce(e.trace_id, order_trace), e.started_at, coalesce(e.ended_at, clock_timestamp()), coalesce(e.data, '{}')
+    FROM jsonb_to_recordset(events) AS e (
+        order_id text, step smallint, part text, name text, outcome text, lane text, attempt integer,
+        trace_id text, started_at timestamptz, ended_at timestamptz, data jsonb);
+    GET DIAGNOSTICS written = ROW_COUNT;
+    FOR told IN SELECT DISTINCT e ->> 'order_id' FROM jsonb_array_elements(events) AS e LOOP
+        PERFORM pg_notify('order_events', told);
+    END LOOP;
+    RETURN written;
+END $$;
+
+-- Set an order's items aside (1) or give them back (-1). Rows are locked in the order of their skus, so that two
+-- orders never wait for each other; `products_reserved_check` refuses what isn't there.
+CREATE OR REPLACE FUNCTION move_reservation(of_order text, direction integer)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM products p JOIN order_items i USING (sku) WHERE i.order_id = of_order ORDER BY p.sku FOR UPDATE OF p;
+    UPDATE products p SET reserved = p.reserved + direction * i.quantity
+    FROM order_items i WHERE i.order_id = of_order AND p.sku = i.sku;
+END $$;

@@ -1,0 +1,59 @@
+"""Run one service: `python -m orderlab.services worker`."""
+
+from __future__ import annotations
+
+import os
+
+# psycopg's own wait freezes every other greenlet during a query; this one cooperates. Read when psycopg is imported.
+os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+
+import warnings
+
+warnings.filterwarnings("ignore", message=r"\s*Eventlet is", category=DeprecationWarning)
+warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
+
+import eventlet
+
+eventlet.monkey_patch()
+
+import importlib
+import logging
+import sys
+
+from nameko.cli.run import run
+
+from orderlab.errors import OrderlabError
+from orderlab.settings import Settings
+
+SERVICES = {
+    "orders-api": "OrdersApi",
+    "worker": "Worker",
+    "notifier": "Notifier",
+    "relay": "Relay",
+}
+WORKERS = {"orders-api": 64, "worker": 16, "notifier": 64, "relay": 1}
+"""Requests or messages that a service has in hand at once; for those that consume, also the prefetch count."""
+
+
+def main(name: str) -> None:
+    """Run the service until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for talkative in ("httpx", "nameko.web.server", "amqp", "kombu"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+    settings = Settings.from_environment().need("database_url", "amqp_url")
+    config = {
+        "AMQP_URI": settings.amqp_url,
+        "WEB_SERVER_ADDRESS": settings.api_address,
+        "max_workers": WORKERS[name],
+    }
+    module = importlib.import_module(f"orderlab.services.{name.replace('-', '_')}")
+    run([getattr(module, SERVICES[name])], config)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in SERVICES:
+        sys.exit(f"Say which service: python -m orderlab.services {' | '.join(SERVICES)}")
+    try:
+        main(sys.argv[1])
+    except OrderlabError as error:
+        sys.exit(error.detail)

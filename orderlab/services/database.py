@@ -1,0 +1,183 @@
+"""Plumbing between Nameko and PostgreSQL: the pool, the journal's writer, and who listens for an order's events."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from typing import Any
+
+import eventlet
+import psycopg
+from eventlet.event import Event as Signal
+from eventlet.semaphore import Semaphore
+from nameko.extensions import DependencyProvider, SharedExtension
+
+from orderlab.errors import DatabaseAway
+from orderlab.gateway import Gateway
+from orderlab.journal import Events, Steps
+from orderlab.settings import Settings
+from orderlab.store import Store, open_pool
+from orderlab.trace import trace_id
+
+POOL_SIZE = 10
+MOST_WAITING = 100_000
+"""Events kept in memory while the database is away; beyond that the oldest are given up, and that is logged."""
+
+log = logging.getLogger(__name__)
+
+
+class Database(SharedExtension):
+    """One pool a process, and the journal's writer behind it."""
+
+    def setup(self) -> None:
+        self.url = Settings.from_environment().database_url
+        self.pool = open_pool(self.url, POOL_SIZE)
+        self.store = Store(self.pool)
+        self._events, self._published = Events(), list[str]()
+        self._work = Semaphore(0)
+        self._stopping = False
+
+    def start(self) -> None:
+        self._writer = self.container.spawn_managed_thread(self._write_journal, identifier="journal")
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._work.release()
+        self._writer.wait()
+        self.pool.close()
+
+    def write_later(self, steps: Steps) -> None:
+        """Take over what a request or delivery has left to write; it goes out with the next batch."""
+        if steps.events or steps.published:
+            self._events += steps.events
+            self._published += steps.published
+            steps.events.written()
+            steps.published = []
+            self._work.release()
+
+    def wait_until_back(self) -> None:
+        """Return once the database answers again."""
+        while not self._stopping:
+            try:
+                with psycopg.connect(self.url, connect_timeout=2):
+                    break
+            except psycopg.OperationalError:
+                eventlet.sleep(0.25)
+        self.renew()
+
+    def renew(self) -> None:
+        """Have the pool throw away connections that broke, before somebody is handed one."""
+        eventlet.spawn_n(self.pool.check)
+
+    def _write_journal(self) -> None:
+        while not (self._stopping and not self._events):
+            self._work.acquire()
+            while self._work.acquire(blocking=False):
+                pass
+            events, published = self._events, self._published
+            self._events, self._published = Events(), []
+            try:
+                self.store.flush_journal(events, published)
+            except DatabaseAway:
+                if self._stopping:
+                    log.error("PostgreSQL is away: %d events could not be written before the stop.", len(events))
+                    return
+                self._events, self._published = Events([*events, *self._events]), [*published, *self._published]
+                if (excess := len(self._events) - MOST_WAITING) > 0:
+                    log.error("PostgreSQL is away: the %d oldest events are given up.", excess)
+                    del self._events[:excess]
+                self.wait_until_back()
+                self._work.release()
+            except Exception:
+                log.exception("%d events can't be written: %s", len(events), [e.as_row() for e in events])
+
+
+class StoreProvider(DependencyProvider):
+    """Gives a service its `Store`."""
+
+    database = Database()
+
+    def get_dependency(self, worker_ctx: Any) -> Store:
+        return self.database.store
+
+
+class GatewayProvider(DependencyProvider):
+    """Gives the worker the simulated payment gateway."""
+
+    database = Database()
+
+    def setup(self) -> None:
+        self.gateway: Gateway | None = None
+
+    def get_dependency(self, worker_ctx: Any) -> Gateway:
+        self.gateway = self.gateway or Gateway(self.database.store)
+        return self.gateway
+
+
+class Journal:
+    """Opens the steps of an order, and takes what they leave to be written later."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.write_later = database.write_later
+
+    def steps(self, order_id: str, traceparent: str, attempt: int = 1) -> Steps:
+        """The steps of one order in one request or delivery."""
+        return Steps(order_id, trace_id(traceparent), attempt)
+
+
+class JournalProvider(DependencyProvider):
+    """Gives a service its `Journal`."""
+
+    database = Database()
+
+    def get_dependency(self, worker_ctx: Any) -> Journal:
+        return Journal(self.database)
+
+
+class Listener(DependencyProvider):
+    """Wakes those who wait for an order's next event, by LISTEN: nobody asks the database over and over."""
+
+    database = Database()
+
+    def setup(self) -> None:
+        self._waiting: dict[str, list[Signal]] = defaultdict(list)
+
+    def start(self) -> None:
+        self._thread = self.container.spawn_managed_thread(self._listen, identifier="listener")
+
+    def stop(self) -> None:
+        self._thread.kill()
+
+    def get_dependency(self, worker_ctx: Any) -> Listener:
+        return self
+
+    def expect(self, order_id: str) -> Signal:
+        """A signal that is sent at the order's next event. Take it before you look, and `forget` it afterwards."""
+        signal = Signal()
+        self._waiting[order_id].append(signal)
+        return signal
+
+    def forget(self, order_id: str, signal: Signal) -> None:
+        """The signal is not waited for any more."""
+        waiting = self._waiting.get(order_id, [])
+        if signal in waiting:
+            waiting.remove(signal)
+        if not waiting:
+            self._waiting.pop(order_id, None)
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                with psycopg.connect(self.database.url, autocommit=True) as connection:
+                    connection.execute("LISTEN order_events")
+                    self._wake(list(self._waiting))  # whatever was missed while nobody listened
+                    for heard in connection.notifies():
+                        self._wake([heard.payload])
+            except psycopg.OperationalError:
+                self.database.wait_until_back()
+
+    def _wake(self, order_ids: list[str]) -> None:
+        for order_id in order_ids:
+            for signal in self._waiting.pop(order_id, []):
+                signal.send()

@@ -1,0 +1,186 @@
+"""Plumbing between Nameko and RabbitMQ: publishing with confirms, and deliveries that are acked, put off or buried."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import eventlet
+from kombu import Connection
+from kombu.pools import producers
+from nameko.extensions import DependencyProvider, SharedExtension
+from nameko.messaging import Consumer, QueueConsumer
+
+from orderlab import topology
+from orderlab.errors import BrokerAway, DatabaseAway, OrderlabError, UnprocessableMessage
+from orderlab.journal import Steps
+from orderlab.messages import Message
+from orderlab.sequence import ACK_MESSAGE, Outcome
+from orderlab.services.database import Database
+from orderlab.settings import Settings
+
+CONFIRM_TIMEOUT = 5
+"""Seconds the broker has to confirm a message."""
+TRIES = 10
+"""Deliveries after which an error nobody foresaw makes a message a dead one."""
+REASON = "orderlab-reason"
+QUEUE = "orderlab-queue"
+"""Headers of a dead message: why it died, and the queue it came from."""
+
+log = logging.getLogger(__name__)
+
+
+class Broker(SharedExtension):
+    """A few connections a process, each publishing with confirms. It starts whether or not the broker is there."""
+
+    def setup(self) -> None:
+        url = Settings.from_environment().amqp_url
+        self._connection = Connection(url, connect_timeout=3, transport_options={"confirm_publish": True})
+
+    def publish(self, message: Message) -> None:
+        """Publish where the topology says, and wait for the confirm; raise `BrokerAway` if there is none."""
+        body, headers = message.to_amqp()
+        route = topology.route(message)
+        self.send(body, headers, route.exchange, route.routing_key, route.declare, message_id=message.id)
+
+    def send(
+        self,
+        body: bytes,
+        headers: dict[str, Any],
+        exchange: str,
+        routing_key: str,
+        declare: tuple[Any, ...],
+        **properties: Any,
+    ) -> None:
+        """Publish a body as it is, persistent and confirmed. A connection that has gone stale is renewed once."""
+        try:
+            with producers[self._connection].acquire(block=True) as producer:
+                producer.publish(
+                    body,
+                    exchange=exchange,
+                    routing_key=routing_key,
+                    headers=headers,
+                    content_type="application/json",
+                    content_encoding="utf-8",
+                    declare=declare,
+                    delivery_mode=2,
+                    retry=True,
+                    retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.1},
+                    confirm_timeout=CONFIRM_TIMEOUT,
+                    **properties,
+                )
+        except (*self._connection.recoverable_connection_errors, *self._connection.recoverable_channel_errors) as error:
+            raise BrokerAway from error
+
+
+class Publisher:
+    """What a service publishes with."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    def __call__(self, steps: Steps, *messages: Message, deferrable: bool) -> Outcome:
+        """Publish; `deferred` if the broker is away and the messages are `deferrable`, being safe in the outbox."""
+        try:
+            for message in messages:
+                self._broker.publish(message)
+                steps.published.append(message.id)
+        except BrokerAway:
+            if not deferrable:
+                raise
+            return Outcome.DEFERRED
+        return Outcome.OK
+
+
+class PublisherProvider(DependencyProvider):
+    """Gives a service its `Publisher`."""
+
+    broker = Broker()
+
+    def get_dependency(self, worker_ctx: Any) -> Publisher:
+        return Publisher(self.broker)
+
+
+@dataclass
+class Delivery:
+    """One message in a service's hands, with the steps it takes there."""
+
+    message: Message
+    steps: Steps | None = None
+
+
+class RawQueueConsumer(QueueConsumer):
+    """Hands messages on undecoded: one that can't be read is a dead letter, not the end of the consumer."""
+
+    def get_consumers(self, consumer_cls: Any, channel: Any) -> Any:
+        for provider in self._providers:
+            consumer = consumer_cls(queues=[provider.queue], on_message=partial(self._deliver, provider))
+            consumer.qos(prefetch_count=self.prefetch_count)
+            self._consumers[provider] = consumer
+        topology.DEAD(channel).declare()
+        return self._consumers.values()
+
+    def _deliver(self, provider: Any, raw: Any) -> None:
+        self.handle_message(provider, None, raw)
+
+
+class Deliveries(Consumer):
+    """The entrypoint of a method that takes a `Delivery`. How the method ends decides what becomes of the message."""
+
+    queue_consumer = RawQueueConsumer()
+    database = Database()
+    broker = Broker()
+
+    def handle_message(self, body: None, raw: Any) -> None:
+        raw_body = raw.body.encode() if isinstance(raw.body, str) else bytes(raw.body)
+        try:
+            delivery = Delivery(Message.from_amqp(raw_body, raw.headers or {}))
+        except UnprocessableMessage as error:
+            self._bury(raw, error.detail)
+            return
+        self.container.spawn_worker(self, (delivery,), {}, handle_result=partial(self.handle_result, raw, delivery))
+
+    def handle_result(self, raw: Any, delivery: Delivery, worker_ctx: Any, result: Any, exc_info: Any) -> Any:
+        error = exc_info[1] if exc_info else None
+        if delivery.steps:
+            if error is None:
+                delivery.steps(ACK_MESSAGE, self.queue_consumer.ack_message, raw)
+            self.database.write_later(delivery.steps)
+        elif error is None:
+            self.queue_consumer.ack_message(raw)
+        if error is not None:
+            self._put_off_or_bury(raw, error)
+        return result, exc_info
+
+    def _put_off_or_bury(self, raw: Any, error: BaseException) -> None:
+        """What can't be processed yet waits here, unacked, until the server is back; then the broker redelivers it."""
+        tries = int((raw.headers or {}).get("x-delivery-count", 0)) + 1
+        if isinstance(error, DatabaseAway):
+            self.database.wait_until_back()
+        elif isinstance(error, BrokerAway):
+            eventlet.sleep(0.5)  # this delivery is lost with the broker's connection; the queue still holds it
+        elif isinstance(error, UnprocessableMessage) or tries >= TRIES:
+            detail = error.detail if isinstance(error, OrderlabError) else f"{type(error).__name__}: {error}"
+            self._bury(raw, detail)
+            return
+        else:
+            log.warning("try %d of %d failed, it is tried again: %r", tries, TRIES, error)
+            eventlet.sleep(min(0.1 * 2**tries, 5))
+        self.queue_consumer.requeue_message(raw)
+
+    def _bury(self, raw: Any, reason: str) -> None:
+        """Move a message to `orders.dead` with the reason; confirmed there before it is acked here."""
+        log.error("a message of %s is dead: %s", self.queue.name, reason)
+        headers = {**(raw.headers or {}), REASON: reason, QUEUE: self.queue.name}
+        body = raw.body.encode() if isinstance(raw.body, str) else bytes(raw.body)
+        try:
+            self.broker.send(body, headers, "", topology.DEAD.name, (topology.DEAD,))
+        except BrokerAway:
+            self.queue_consumer.requeue_message(raw)
+            return
+        self.queue_consumer.ack_message(raw)
+
+
+deliver = Deliveries.decorator

@@ -1,0 +1,121 @@
+"""The notifier: delivers notifications as signed webhooks (18a, 18b), apart from the worker, never holding it up."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import httpx
+from nameko.extensions import DependencyProvider
+from standardwebhooks.webhooks import Webhook
+from tenacity import RetryCallState, RetryError, Retrying, stop_after_delay, wait_exponential
+
+from orderlab import topology
+from orderlab.errors import OrderlabError
+from orderlab.messages import Message
+from orderlab.sequence import WEBHOOK_CUSTOMER, WEBHOOK_FAILED, WEBHOOK_OPERATIONS
+from orderlab.services.database import JournalProvider, StoreProvider
+from orderlab.services.messaging import Delivery, deliver
+from orderlab.settings import Settings
+
+
+class WebhookRefused(OrderlabError):
+    """The inbox did not take the webhook."""
+
+
+class Webhooks:
+    """Signs and sends webhooks (Standard Webhooks), patiently."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._signer = Webhook(settings.webhook_secret)
+        self._url = f"{settings.portal_url}/webhooks"
+        self._patience = float(settings.webhook_patience)
+        self._http = httpx.Client(timeout=5, limits=httpx.Limits(max_connections=20))
+
+    def send(self, message: Message) -> int:
+        """Deliver, trying again with back-off; return the tries it took. Raise `WebhookRefused` when patience ends."""
+        tries = 0
+
+        def count(_: RetryCallState) -> None:
+            nonlocal tries
+            tries += 1
+
+        try:
+            for attempt in Retrying(
+                wait=wait_exponential(multiplier=0.25, max=15), stop=stop_after_delay(self._patience), before=count
+            ):
+                with attempt:
+                    self._post(message)
+        except RetryError as error:
+            reason = error.last_attempt.exception()
+            raise WebhookRefused(f"given up after {tries} tries: {reason}") from error
+        return tries
+
+    def _post(self, message: Message) -> None:
+        payload = json.dumps(
+            {
+                "type": message.data["type"],
+                "timestamp": message.time.isoformat(),
+                "data": {name: value for name, value in message.data.items() if name != "type"},
+            }
+        )
+        now = datetime.now(UTC)
+        response = self._http.post(
+            f"{self._url}/{message.data['audience']}",
+            content=payload,
+            headers={
+                "Content-Type": "application/json",
+                "webhook-id": message.id,
+                "webhook-timestamp": str(int(now.timestamp())),
+                "webhook-signature": self._signer.sign(message.id, now, payload),
+                "traceparent": message.traceparent,
+            },
+        )
+        if response.is_error:
+            raise WebhookRefused(f"the inbox answered {response.status_code}")
+
+
+class WebhooksProvider(DependencyProvider):
+    """Gives the notifier its `Webhooks`."""
+
+    def setup(self) -> None:
+        self.webhooks = Webhooks(Settings.from_environment().need("webhook_secret"))
+
+    def get_dependency(self, worker_ctx: Any) -> Webhooks:
+        return self.webhooks
+
+
+class Notifier:
+    """Takes notifications from their queues, one an audience, and delivers them to the portal's inbox."""
+
+    name: ClassVar[str] = "notifier"
+
+    store = StoreProvider()
+    journal = JournalProvider()
+    webhooks = WebhooksProvider()
+
+    @deliver(topology.NOTIFICATIONS["operations"])
+    def notify_operations(self, delivery: Delivery) -> None:
+        """18a."""
+        self.notify(delivery)
+
+    @deliver(topology.NOTIFICATIONS["customer"])
+    def notify_customer(self, delivery: Delivery) -> None:
+        """18b."""
+        self.notify(delivery)
+
+    def notify(self, delivery: Delivery) -> None:
+        """Deliver the webhook, or give up with the reason; either way the order's journal says so."""
+        message = delivery.message
+        step = self.journal.steps(message.subject, message.traceparent)
+        arrow = WEBHOOK_OPERATIONS if message.data["audience"] == "operations" else WEBHOOK_CUSTOMER
+        try:
+            tries = step(arrow, self.webhooks.send, message)
+        except WebhookRefused as error:
+            step.events[-1].name = WEBHOOK_FAILED
+            step.note(reason=error.detail)
+            self.store.settle_notification(message.id, "failed", error.detail, step.events)
+        else:
+            step.note(tries=tries, webhook_id=message.id)
+            self.store.settle_notification(message.id, "delivered", None, step.events)

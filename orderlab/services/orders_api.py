@@ -1,0 +1,212 @@
+"""The Orders API lane: steps 3 and 5 to 10, and what clients may read."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from werkzeug.wrappers import Request, Response
+
+from orderlab import tokens
+from orderlab.errors import BrokerAway, FieldProblem, InvalidOrder, NotFound, NotYours, OrderConflict, UnknownOrder
+from orderlab.journal import Steps
+from orderlab.messages import ORDER_CREATED, Message
+from orderlab.order import NewOrder, is_order_id
+from orderlab.sequence import (
+    CHECK_IDEMPOTENCY,
+    INSERT_ORDER,
+    ISSUE_TOKEN,
+    ORDER_ID_FREE,
+    PUBLISH_ORDER_CREATED,
+    RESPOND_CREATED,
+    VALIDATE_TOKEN,
+    Outcome,
+)
+from orderlab.services.database import JournalProvider, Listener, StoreProvider
+from orderlab.services.messaging import PublisherProvider
+from orderlab.services.openapi import OPENAPI
+from orderlab.services.reports import HeldProvider, read_report
+from orderlab.services.representations import event_json, new_order_json, order_json, product_json
+from orderlab.services.web import SettingsProvider, http, json_body, problem, reply
+from orderlab.store import Found
+from orderlab.tokens import Claims
+from orderlab.trace import trace_id, traceparent
+
+LONGEST_WAIT = 25.0
+"""Seconds for which a reader of events may wait for the next."""
+LARGEST_PAGE = 100
+
+
+class OrdersApi:
+    """Receives orders over HTTP."""
+
+    name: ClassVar[str] = "orders-api"
+
+    settings = SettingsProvider()
+    store = StoreProvider()
+    journal = JournalProvider()
+    publish = PublisherProvider()
+    held = HeldProvider()
+    listener = Listener()
+
+    @http("GET", "/login-demo")
+    def login_demo(self, request: Request) -> Response:
+        """3: hand out a token, where demo login is switched on."""
+        if not self.settings.demo_login:
+            raise NotFound
+        step = self.journal.steps("", traceparent(request.headers.get("traceparent")))
+        issued = step(ISSUE_TOKEN, tokens.issue, self.settings.jwt_secret)
+        self.held.issued(issued.token_id, step.events)
+        body = {"access_token": issued.token, "token_type": "Bearer", "expires_in": tokens.LIFETIME}
+        return reply(body, Cache_Control="no-store")
+
+    @http("POST", "/orders")
+    def post_order(self, request: Request) -> Response:
+        """5 to 10. Nothing is recorded of a request that comes to no order."""
+        trace = traceparent(request.headers.get("traceparent"))
+        step = self.journal.steps("", trace)
+        claims = step(VALIDATE_TOKEN, self.verify, request, tokens.WRITE)
+        order = NewOrder.from_json(json_body(request))
+        step.belong_to(order.order_id, self.held.before(order.order_id, claims))
+        try:
+            response = self.receive(step, order, claims, trace)
+        except (OrderConflict, BrokerAway) as refusal:
+            response = problem(refusal)
+        return self.respond(step, response)
+
+    def receive(self, step: Steps, order: NewOrder, claims: Claims, trace: str) -> Response:
+        """6 to 9: a new order is inserted and told of; one that is there already is shown."""
+        found = step(CHECK_IDEMPOTENCY, self.store.check_idempotency, order)
+        if step(ORDER_ID_FREE, judge, found, order, claims) is Outcome.DUPLICATE:
+            return reply(self.read(order.order_id), 200, Idempotent_Replayed="true")
+
+        body = {"order_id": order.order_id}
+        created = Message(ORDER_CREATED, "/orders-api", order.order_id, body, trace)
+        if (
+            step(INSERT_ORDER, self.store.insert_order, order, claims.subject, found, created, step.events)
+            is not Outcome.OK
+        ):
+            return self.receive(step, order, claims, trace)  # somebody was quicker: now it is there
+        self.held.written(order.order_id, claims.subject)
+
+        step(PUBLISH_ORDER_CREATED, self.publish, step, created, deferrable=order.design.outbox)
+        return reply(new_order_json(order, found, created), 201, Location=f"/orders/{order.order_id}")
+
+    def respond(self, step: Steps, response: Response) -> Response:
+        """10: it ends when the last byte is out; the journal is written behind that."""
+        opened = step.begin(RESPOND_CREATED)
+        step.note(status=response.status_code)
+
+        def sent() -> None:
+            step.end(opened)
+            self.journal.write_later(step)
+
+        response.call_on_close(sent)
+        return response
+
+    @http("GET", "/orders/<order_id>")
+    def get_order(self, request: Request, order_id: str) -> Response:
+        """One order."""
+        self.verify(request, tokens.READ)
+        return reply(self.read(order_id))
+
+    @http("GET", "/orders")
+    def list_orders(self, request: Request) -> Response:
+        """A page of orders, newest first."""
+        self.verify(request, tokens.READ)
+        limit, after = number(request, "limit", 20, 1, LARGEST_PAGE), request.args.get("after")
+        if after is not None and (not is_order_id(after) or self.store.order_status(after) is None):
+            raise InvalidOrder([FieldProblem("after", "must be the id of an order")])
+        rows = self.store.list_orders(int(limit) + 1, after)
+        page = [order_json(row) for row in rows[: int(limit)]]
+        return reply({"orders": page, "next": page[-1]["order_id"] if len(rows) > limit else None})
+
+    @http("GET", "/orders/<order_id>/events")
+    def get_events(self, request: Request, order_id: str) -> Response:
+        """An order's journal; with `wait`, as soon as it holds more than the event `after`."""
+        self.verify(request, tokens.READ)
+        after = number(request, "after", 0, 0, 2**62)
+        wait = number(request, "wait", 0, 0, LONGEST_WAIT)
+        next_event = self.listener.expect(order_id)
+        try:
+            body = self.read_events(order_id)
+            if wait and max((event["id"] for event in body["events"]), default=0) <= after:
+                next_event.wait(timeout=wait)
+                body = self.read_events(order_id)
+        finally:
+            self.listener.forget(order_id, next_event)
+        return reply(body)
+
+    @http("POST", "/orders/<order_id>/events")
+    def report_events(self, request: Request, order_id: str) -> Response:
+        """1, 2, 4 and 11, from whoever plays the portal; held while there is no such order yet."""
+        claims = self.verify(request, tokens.WRITE)
+        if not is_order_id(order_id):
+            raise UnknownOrder
+        header = request.headers.get("traceparent")
+        events = read_report(json_body(request), order_id, trace_id(traceparent(header)) if header else None)
+        mine = self.store.report_steps(order_id, claims.subject, events)
+        if mine is False:
+            raise NotYours
+        if mine is None:
+            self.held.reported(order_id, claims.subject, events)
+        return reply({"accepted": len(events)}, 202)
+
+    @http("GET", "/catalogue")
+    def get_catalogue(self, request: Request) -> Response:
+        """What is for sale."""
+        return reply({"products": [product_json(row) for row in self.store.list_products()]})
+
+    @http("GET", "/health/live")
+    def live(self, request: Request) -> Response:
+        """The process serves."""
+        return reply({"status": "live"})
+
+    @http("GET", "/health/ready")
+    def ready(self, request: Request) -> Response:
+        """Orders can be received: the database answers. The broker may be away, the outbox bridges that."""
+        self.store.ping()
+        return reply({"status": "ready"})
+
+    @http("GET", "/openapi.json")
+    def openapi(self, request: Request) -> Response:
+        """This contract."""
+        return reply(OPENAPI)
+
+    def verify(self, request: Request, scope: str) -> Claims:
+        """5: who asks, and whether the token allows it."""
+        return tokens.verify(self.settings.jwt_secret, request.headers.get("Authorization")).need(scope)
+
+    def read(self, order_id: str) -> dict[str, Any]:
+        """A stored order; raise `UnknownOrder`."""
+        row = self.store.get_order(order_id) if is_order_id(order_id) else None
+        if row is None:
+            raise UnknownOrder
+        return order_json(row)
+
+    def read_events(self, order_id: str) -> dict[str, Any]:
+        """A stored order's journal; raise `UnknownOrder`."""
+        status = self.store.order_status(order_id) if is_order_id(order_id) else None
+        if status is None:
+            raise UnknownOrder
+        events = [event_json(row) for row in self.store.read_events(order_id)]
+        return {"order_id": order_id, "status": status, "events": events}
+
+
+def judge(found: Found, order: NewOrder, claims: Claims) -> Outcome:
+    """7: free, a retry of the same request by the same subject, or a conflict (raised)."""
+    if found.request is None:
+        return Outcome.OK
+    if found.subject == claims.subject and found.request == order.content():
+        return Outcome.DUPLICATE
+    raise OrderConflict
+
+
+def number(request: Request, name: str, default: float, least: float, most: float) -> float:
+    """A number from the query; raise `InvalidOrder` that says which it must be."""
+    try:
+        value = float(request.args.get(name, default))
+    except ValueError:
+        value = float("nan")
+    if not least <= value <= most:
+        raise InvalidOrder([FieldProblem(name, f"must be a number from {least:g} to {most:g}")])
+    return value

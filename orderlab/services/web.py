@@ -1,0 +1,131 @@
+"""Plumbing between Nameko and HTTP: bodies that are checked before they are read, problems (RFC 9457) for what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from nameko.extensions import DependencyProvider
+from nameko.web.handlers import HttpRequestHandler
+from nameko.web.server import WebServer, WsgiApp
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
+from werkzeug.wrappers import Request, Response
+
+from orderlab.errors import (
+    HTTP_STATUS,
+    BodyTooLarge,
+    InvalidOrder,
+    MethodNotAllowed,
+    MissingScope,
+    NotFound,
+    NotJson,
+    OrderlabError,
+    Unauthenticated,
+    UnsupportedMediaType,
+)
+from orderlab.settings import Settings
+
+LARGEST_BODY = 64 * 1024
+RETRY_AFTER = 2
+"""Seconds after which a client may try again while a server is away."""
+
+log = logging.getLogger(__name__)
+
+
+def reply(body: Any, status: int = 200, **headers: str) -> Response:
+    """A JSON response; header names are given with underscores."""
+    return Response(
+        json.dumps(body),
+        status=status,
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+        mimetype="application/json",
+    )
+
+
+def problem(error: OrderlabError | None) -> Response:
+    """What went wrong, as application/problem+json; for no error of ours, a 500 that tells nothing of its inside."""
+    if error is None or type(error) not in HTTP_STATUS:
+        title, detail, status = "Internal Server Error", "Something went wrong in the lab. Its log says what.", 500
+    else:
+        found = HTTP_STATUS[type(error)]
+        title, detail, status = found.phrase, error.detail, found.value
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if isinstance(error, InvalidOrder):
+        body["errors"] = [{"field": wrong.field, "problem": wrong.problem} for wrong in error.problems]
+    response = Response(json.dumps(body), status=status, mimetype="application/problem+json")
+    if isinstance(error, Unauthenticated):
+        invalid = ', error="invalid_token"' if type(error) is not Unauthenticated else ""
+        response.headers["WWW-Authenticate"] = f'Bearer realm="orders-api"{invalid}'
+    if isinstance(error, MissingScope):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="orders-api", error="insufficient_scope"'
+    if status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+def json_body(request: Request) -> Any:
+    """The request's JSON; raise `UnsupportedMediaType`, `BodyTooLarge` or `NotJson`."""
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType
+    request.max_content_length = LARGEST_BODY
+    request.environ["wsgi.input_terminated"] = True  # eventlet ends a chunked body where it ends
+    try:
+        return json.loads(request.get_data(), parse_constant=_no_constant)
+    except RequestEntityTooLarge:
+        raise BodyTooLarge from None
+    except (ValueError, RecursionError):
+        raise NotJson from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+class _App(WsgiApp):
+    """Nameko's, with problems in place of HTML for an address or method that isn't there."""
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        adapter = self.url_map.bind_to_environ(environ)
+        try:
+            adapter.match()
+        except WerkzeugMethodNotAllowed as error:
+            response = problem(MethodNotAllowed())
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+            return response(environ, start_response)
+        except HTTPException:
+            return problem(NotFound())(environ, start_response)
+        return super().__call__(environ, start_response)
+
+
+class Server(WebServer):
+    """Nameko's web server with our application."""
+
+    def get_wsgi_app(self) -> _App:
+        return _App(self)
+
+
+class Http(HttpRequestHandler):
+    """Nameko's HTTP entrypoint, answering errors by the one table in orderlab/errors.py."""
+
+    server = Server()
+
+    def response_from_exception(self, error: Exception) -> Response:
+        if isinstance(error, OrderlabError) and type(error) in HTTP_STATUS:
+            return problem(error)
+        log.error("unexpected", exc_info=error)
+        return problem(None)
+
+
+http = Http.decorator
+
+
+class SettingsProvider(DependencyProvider):
+    """Gives a service its `Settings`."""
+
+    def setup(self) -> None:
+        self.settings = Settings.from_environment().need("jwt_secret")
+
+    def get_dependency(self, worker_ctx: Any) -> Settings:
+        return self.settings

@@ -1,0 +1,104 @@
+"""The Worker lane: steps 12 to 19."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from orderlab import topology
+from orderlab.journal import Steps
+from orderlab.messages import AUDIENCES, NOTIFICATION, ORDER_CONFIRMED, ORDER_REJECTED, Message
+from orderlab.order import OrderInHand, Status
+from orderlab.sequence import (
+    CHECK_INVENTORY,
+    CONFIRM_ORDER,
+    CONSUME_ORDER_CREATED,
+    NOTIFY,
+    PROCESS_PAYMENT,
+    PUBLISH_ORDER_CONFIRMED,
+    PUBLISH_ORDER_REJECTED,
+    REJECT_ORDER,
+    RELEASE_INVENTORY,
+    RESERVE_INVENTORY,
+    Outcome,
+)
+from orderlab.services.database import GatewayProvider, JournalProvider, StoreProvider
+from orderlab.services.messaging import Delivery, PublisherProvider, deliver
+
+
+class Worker:
+    """Takes each OrderCreated from its queue to CONFIRMED or REJECTED. Returning is what acks the message (19)."""
+
+    name: ClassVar[str] = "worker"
+
+    store = StoreProvider()
+    journal = JournalProvider()
+    gateway = GatewayProvider()
+    publish = PublisherProvider()
+
+    @deliver(topology.WORKER_QUEUE)
+    def process_order(self, delivery: Delivery) -> None:
+        """12 to 18, from where an earlier delivery has left off."""
+        message = delivery.message
+        step = delivery.steps = self.journal.steps(message.subject, message.traceparent)
+
+        order = step(CONSUME_ORDER_CREATED, self.store.start_processing, message.subject, step.events)
+        step.attempt = order.attempt
+
+        if order.fresh and step(CHECK_INVENTORY, self.store.check_inventory, order) is Outcome.OUT_OF_STOCK:
+            return self.reject(step, order, "out_of_stock", message.traceparent)
+        if step(RESERVE_INVENTORY, self.store.reserve_inventory, order, step.events) is Outcome.OUT_OF_STOCK:
+            return self.reject(step, order, "out_of_stock", message.traceparent)
+
+        if order.settled:
+            return self.leave_as_settled(step, order)
+        if step(PROCESS_PAYMENT, self.gateway.charge, order) is Outcome.DECLINED:
+            return self.reject(step, order, "payment_declined", message.traceparent)
+
+        confirmed, notifications = tell(order, Status.CONFIRMED, None, message.traceparent)
+        outcome = step(CONFIRM_ORDER, self.store.confirm_order, order, [confirmed, *notifications], step.events)
+        if outcome is Outcome.OK:
+            step(PUBLISH_ORDER_CONFIRMED, self.publish, step, confirmed, deferrable=order.design.outbox)
+            step(NOTIFY, self.publish, step, *notifications, deferrable=order.design.outbox)
+        return None
+
+    def reject(self, step: Steps, order: OrderInHand, reason: str, traceparent: str) -> None:
+        """16 to 18 for an order that is refused; what was reserved for it goes back (15c)."""
+        rejected, notifications = tell(order, Status.REJECTED, reason, traceparent)
+        steps = (RELEASE_INVENTORY, REJECT_ORDER) if reason == "payment_declined" else REJECT_ORDER
+        outcome = step(steps, self.store.reject_order, order, reason, [rejected, *notifications], step.events)
+        if outcome is Outcome.REJECTED:
+            step(PUBLISH_ORDER_REJECTED, self.publish, step, rejected, deferrable=order.design.outbox)
+            step(NOTIFY, self.publish, step, *notifications, deferrable=order.design.outbox)
+
+    def leave_as_settled(self, step: Steps, order: OrderInHand) -> None:
+        """15 and 16 for a message that comes again: nothing is left to do, and its messages are the outbox's."""
+        if order.status is Status.CONFIRMED:
+            step(PROCESS_PAYMENT, Outcome, Outcome.ALREADY_DONE)
+            step(CONFIRM_ORDER, Outcome, Outcome.ALREADY_DONE)
+        else:
+            step(REJECT_ORDER, Outcome, Outcome.ALREADY_DONE)
+
+
+def tell(order: OrderInHand, status: Status, reason: str | None, traceparent: str) -> tuple[Message, list[Message]]:
+    """What is said of an order that is settled: the event for the fanout, and a notification an audience."""
+    facts = {
+        "order_id": order.order_id,
+        "status": status,
+        "total": str(order.total),
+        "currency": order.currency,
+        "rejection_reason": reason,
+        "customer": {"name": order.customer_name, "email": order.customer_email},
+    }
+    kind = ORDER_CONFIRMED if status is Status.CONFIRMED else ORDER_REJECTED
+    event = Message(kind, "/worker", order.order_id, facts, traceparent)
+    notifications = [
+        Message(
+            NOTIFICATION,
+            "/worker",
+            order.order_id,
+            {"audience": audience, "type": f"order.{status.lower()}", **facts},
+            traceparent,
+        )
+        for audience in AUDIENCES
+    ]
+    return event, notifications

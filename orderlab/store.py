@@ -1,0 +1,263 @@
+"""PostgreSQL, one method an arrow or a transaction of arrows. The SQL stands in queries.sql."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from importlib.resources import files
+from typing import Any
+
+import aiosql
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool
+
+from orderlab.errors import DatabaseAway, UnprocessableMessage
+from orderlab.journal import Events
+from orderlab.messages import Message
+from orderlab.order import CURRENCY, REJECTION_REASONS, Design, NewOrder, OrderInHand, Status
+from orderlab.sequence import Outcome
+
+Row = dict[str, Any]
+
+queries = aiosql.from_str(files("orderlab").joinpath("queries.sql").read_text("utf-8"), "psycopg")
+
+
+def open_pool(database_url: str, size: int) -> ConnectionPool[psycopg.Connection[Row]]:
+    """A pool of `size` connections, each statement its own transaction. It opens whether or not the server is there.
+
+    A caller waits two seconds for a connection and is then told; a new caller makes the pool try the server anew.
+    """
+    return ConnectionPool(
+        database_url,
+        kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": 3},
+        min_size=1,
+        max_size=size,
+        timeout=2,
+        reconnect_timeout=1,
+        open=True,
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What 6 finds: who created the order with this id and with which request, if any; and today's prices."""
+
+    subject: str | None
+    request: Mapping[str, Any] | None
+    prices: Mapping[str, Decimal]
+
+
+class Store:
+    """The database as one service sees it. Every method can raise `DatabaseAway`."""
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection[Row]]) -> None:
+        self.pool = pool
+
+    def _run(self, query: Callable[..., Any], /, **parameters: Any) -> Any:
+        try:
+            with self.pool.connection() as connection:
+                return query(connection, **parameters)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise DatabaseAway from error
+
+    def ping(self) -> None:
+        """Ask for nothing, to see whether it answers."""
+        self._run(_scalar(queries.ping))
+
+    # orders-api
+
+    def check_idempotency(self, order: NewOrder) -> Found:
+        """6: is there an order with this id?"""
+        row = self._run(queries.check_idempotency, order_id=order.order_id, skus=[item.sku for item in order.items])
+        prices = {sku: Decimal(price) for sku, price in row["prices"].items()}
+        return Found(row["subject"], row["request"], prices)
+
+    def insert_order(self, order: NewOrder, subject: str, found: Found, created: Message, events: Events) -> Outcome:
+        """8: insert the order with its message and the steps so far; `duplicate` if the id was taken since 6."""
+        items = [
+            {"line": line, "sku": item.sku, "quantity": item.quantity, "price": str(found.prices[item.sku])}
+            for line, item in enumerate(order.items, start=1)
+        ]
+        inserted = self._run(
+            queries.insert_order,
+            order_id=order.order_id,
+            subject=subject,
+            customer_name=order.customer_name,
+            customer_email=order.customer_email,
+            payment_token=order.payment_token,
+            total=order.total(found.prices),
+            currency=CURRENCY,
+            design_outbox=order.design.outbox,
+            design_idempotent_consumer=order.design.idempotent_consumer,
+            request=json.dumps(order.content()),
+            traceparent=created.traceparent,
+            created_at=created.time,
+            items=json.dumps(items),
+            messages=_rows([created]),
+            events=_rows(events),
+        )
+        if inserted is None:
+            return Outcome.DUPLICATE
+        events.written()
+        return Outcome.OK
+
+    def report_steps(self, order_id: str, subject: str, events: Events) -> bool | None:
+        """Write what a client reports of its own order: True; False if it isn't its own, None if there is none."""
+        row = self._run(queries.report_steps, order_id=order_id, subject=subject, events=_rows(events))
+        return None if row is None else bool(row["mine"])
+
+    def get_order(self, order_id: str) -> Row | None:
+        """One order as a row with its items."""
+        return self._run(queries.get_order, order_id=order_id)  # type: ignore[no-any-return]
+
+    def list_orders(self, most: int, after: str | None) -> list[Row]:
+        """A page of orders, newest first."""
+        return list(self._run(_all(queries.list_orders), most=most, after=after))
+
+    def read_events(self, order_id: str) -> list[Row]:
+        """An order's journal in reading order."""
+        return list(self._run(_all(queries.read_events), order_id=order_id))
+
+    def order_status(self, order_id: str) -> str | None:
+        """Where an order stands; None if there is none."""
+        return self._run(_scalar(queries.order_status), order_id=order_id)  # type: ignore[no-any-return]
+
+    def list_products(self) -> list[Row]:
+        """The catalogue."""
+        return list(self._run(_all(queries.list_products)))
+
+    # worker
+
+    def start_processing(self, order_id: str, events: Events) -> OrderInHand:
+        """12: take the order up and record the delivery; raise `UnprocessableMessage` if there is no such order."""
+        row = self._run(queries.start_processing, order_id=order_id, events=_rows(events))
+        if row is None:
+            raise UnprocessableMessage(f"There is no order {order_id!r}.")
+        events.written()
+        return OrderInHand(
+            order_id=row["order_id"],
+            status=Status(row["status"]),
+            rejection_reason=row["rejection_reason"],
+            customer_name=row["customer_name"],
+            customer_email=row["customer_email"],
+            payment_token=row["payment_token"],
+            total=row["total"],
+            currency=row["currency"],
+            design=Design(row["design_outbox"], row["design_idempotent_consumer"]),
+            attempt=row["attempt"],
+        )
+
+    def check_inventory(self, order: OrderInHand) -> Outcome:
+        """13: is everything there?"""
+        return Outcome.OUT_OF_STOCK if self._run(_all(queries.items_short), order_id=order.order_id) else Outcome.OK
+
+    def reserve_inventory(self, order: OrderInHand, events: Events) -> Outcome:
+        """14: RECEIVED → INVENTORY_RESERVED. `out_of_stock` if somebody took the last one since 13."""
+        try:
+            outcome = self._run(
+                _scalar(queries.reserve_inventory),
+                order_id=order.order_id,
+                again=not order.design.idempotent_consumer,
+                events=_rows(events),
+            )
+        except psycopg.errors.CheckViolation:
+            return Outcome.OUT_OF_STOCK
+        events.written()
+        return Outcome(outcome)
+
+    def charge(self, order: OrderInHand) -> Outcome:
+        """15, the gateway's side: enter the charge in its ledger, once for each idempotency key it is given."""
+        made = self._run(
+            _scalar(queries.charge),
+            order_id=order.order_id,
+            idempotency_key=order.order_id if order.design.idempotent_consumer else None,
+            amount=order.total,
+            currency=order.currency,
+            payment_token=order.payment_token,
+        )
+        return Outcome.OK if made else Outcome.ALREADY_DONE
+
+    def confirm_order(self, order: OrderInHand, messages: Sequence[Message], events: Events) -> Outcome:
+        """16: INVENTORY_RESERVED → CONFIRMED."""
+        return self._settle(order, Status.CONFIRMED, None, Status.INVENTORY_RESERVED, Outcome.OK, messages, events)
+
+    def reject_order(self, order: OrderInHand, reason: str, messages: Sequence[Message], events: Events) -> Outcome:
+        """16: → REJECTED; when payment was declined the reservation is given back (15c) in the same transaction."""
+        before = REJECTION_REASONS[reason]
+        return self._settle(order, Status.REJECTED, reason, before, Outcome.REJECTED, messages, events)
+
+    def _settle(
+        self,
+        order: OrderInHand,
+        status: Status,
+        reason: str | None,
+        before: Status,
+        outcome: Outcome,
+        messages: Sequence[Message],
+        events: Events,
+    ) -> Outcome:
+        settled = self._run(
+            _scalar(queries.settle_order),
+            order_id=order.order_id,
+            status=status,
+            reason=reason,
+            from_status=before,
+            again=not order.design.idempotent_consumer,
+            release=status is Status.REJECTED and before is Status.INVENTORY_RESERVED,
+            messages=_rows(messages),
+            outbox=order.design.outbox,
+            attempt=order.attempt,
+            outcome=outcome,
+            events=_rows(events),
+        )
+        events.written()
+        return Outcome(settled)
+
+    # relay, notifier, journal
+
+    def publish_unpublished(self, grace: timedelta, most: int, publish: Callable[[list[Row]], Events]) -> int:
+        """Hand the outbox's oldest messages to `publish` and mark them, in one transaction; return how many."""
+        try:
+            with self.pool.connection() as connection, connection.transaction():
+                rows = list(queries.claim_unpublished(connection, grace=grace, most=most))
+                if rows:
+                    events = publish(rows)
+                    published = [row["event_id"] for row in rows]
+                    _scalar(queries.flush_journal)(connection, events=_rows(events), published=published)
+                return len(rows)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise DatabaseAway from error
+
+    def settle_notification(self, event_id: str, status: str, reason: str | None, events: Events) -> None:
+        """18a, 18b: the webhook was delivered, or given up with a reason."""
+        self._run(
+            _scalar(queries.settle_notification), event_id=event_id, status=status, reason=reason, events=_rows(events)
+        )
+        events.written()
+
+    def flush_journal(self, events: Events, published: Sequence[str]) -> None:
+        """Write a batch of events, and mark messages as published."""
+        self._run(_scalar(queries.flush_journal), events=_rows(events), published=list(published))
+
+
+def _rows(things: Sequence[Any]) -> str:
+    return json.dumps([thing.as_row() for thing in things])
+
+
+def _all(query: Callable[..., Any]) -> Callable[..., list[Row]]:
+    """Fetch while the connection is still ours: aiosql's generator would outlive it."""
+    return lambda connection, **parameters: list(query(connection, **parameters))
+
+
+def _scalar(query: Callable[..., Any]) -> Callable[..., Any]:
+    """The one value of a query's one row, or None."""
+
+    def run(connection: psycopg.Connection[Row], **parameters: Any) -> Any:
+        row = query(connection, **parameters)
+        return next(iter(row.values())) if row else None
+
+    return run
