@@ -28,7 +28,10 @@ def pip() -> list[str]:
         return [sys.executable, str(wheel / "pip")]  # a wheel is a zip file, and Python runs what is in one
     for name in ("python3", "/usr/bin/python3"):  # another Python's pip serves too
         other = shutil.which(name)
-        if other and subprocess.run([other, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0:
+        if (
+            other
+            and subprocess.run([other, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+        ):
             return [other, "-m", "pip"]
     raise Unready(_NO_PIP)
 
@@ -58,7 +61,11 @@ def uv(lock: Path) -> Path | None:
 
 def environment(folder: Path, uv: Path | None) -> None:
     """Make an empty environment of the Python that runs this."""
-    if uv and _quietly([str(uv), "venv", "--quiet", "--no-config", "--python", sys.executable, str(folder)]).returncode == 0:
+    if (
+        uv
+        and _quietly([str(uv), "venv", "--quiet", "--no-config", "--python", sys.executable, str(folder)]).returncode
+        == 0
+    ):
         return
     ended = _quietly([sys.executable, "-m", "venv", "--without-pip", str(folder)])
     if ended.returncode:

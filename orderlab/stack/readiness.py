@@ -1,0 +1,137 @@
+"""Whether a program does its work, asked as its clients would: an AMQP handshake, an SQL query, an HTTP request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from urllib.parse import urlsplit
+
+import amqp
+import httpx
+import psycopg
+from kombu.utils.url import parse_url
+
+from orderlab import topology
+from orderlab.stack import control, supervisor
+from orderlab.stack.home import Home, StackError, State
+
+_CALLED = {
+    "postgresql": "PostgreSQL",
+    "rabbitmq": "RabbitMQ",
+    "orders-api": "The Orders API",
+    "portal": "The portal",
+    "jupyter": "JupyterLab",
+}
+Check = Callable[[], None]
+FAILURES = (OSError, psycopg.Error, amqp.AMQPError, httpx.HTTPError)
+"""What a check raises."""
+
+_CHANCES = 3  # as often a program may end before it is given up
+
+
+def database(url: str) -> None:
+    """One query; raise `psycopg.Error` where it is not answered."""
+    with psycopg.connect(url, connect_timeout=5) as connection:
+        connection.execute("SELECT 1")
+
+
+def broker(url: str) -> None:
+    """A handshake; raise `OSError` or an AMQP error where it fails."""
+    _connect(url).close()
+
+
+def consumes(url: str, *queues: str) -> None:
+    """Somebody consumes each of these queues; raise `ConnectionError` otherwise."""
+    connection = _connect(url)
+    try:
+        channel = connection.channel()
+        for queue in queues:
+            if not channel.queue_declare(queue, passive=True).consumer_count:
+                raise ConnectionError(f"nobody consumes {queue}")
+    finally:
+        connection.close()
+
+
+def http(url: str) -> None:
+    """A request that must be answered with success; raise `httpx.HTTPError` otherwise."""
+    httpx.get(url, timeout=5, trust_env=False).raise_for_status()
+
+
+def _connect(url: str) -> amqp.Connection:
+    parts = parse_url(url)
+    connection = amqp.Connection(
+        host=f"{parts['hostname']}:{parts['port'] or 5672}",
+        userid=parts["userid"] or "guest",
+        password=parts["password"] or "guest",
+        virtual_host=parts["virtual_host"] or "/",
+        ssl=urlsplit(url).scheme == "amqps",
+        connect_timeout=5,
+        read_timeout=5,
+    )
+    connection.connect()
+    return connection
+
+
+def runs(state: State, name: str) -> None:
+    """As many processes as are asked for, all running; raise `ConnectionError` otherwise."""
+    running = [process for process in control.processes(state, name) if process.state == "RUNNING"]
+    if len(running) < state.scale.get(name, 1):
+        raise ConnectionError(f"{name} is not running")
+
+
+def checks(state: State, names: Iterable[str]) -> dict[str, Check]:
+    """A check for each of these programs."""
+    answer: dict[str, Check] = {
+        "postgresql": lambda: database(state.database_url),
+        "rabbitmq": lambda: broker(state.amqp_url),
+        "orders-api": lambda: http(f"{state.api_url}/health/ready"),
+        "portal": lambda: http(f"{state.portal_url}/health"),
+        "jupyter": lambda: http("{0.scheme}://{0.netloc}/api".format(urlsplit(state.jupyter_url or ""))),
+        "worker": lambda: consumes(state.amqp_url, topology.WORKER_QUEUE.name),
+        "notifier": lambda: consumes(state.amqp_url, *(queue.name for queue in topology.NOTIFICATIONS.values())),
+    }
+    return {name: answer.get(name, partial(runs, state, name)) for name in names}
+
+
+def failing(state: State, names: Iterable[str]) -> dict[str, str]:
+    """Which of these programs fail their check now, and why."""
+    found = {}
+    for name, check in checks(state, names).items():
+        try:
+            check()
+        except FAILURES as error:
+            found[name] = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return found
+
+
+def wait(home: Home, state: State, names: Iterable[str], seconds: float = 60.0) -> None:
+    """Wait until each of these programs passes its check; raise `StackError` that says which did not, and why.
+
+    A program that ends again and again is given up at once.
+    """
+    end = time.monotonic() + seconds
+    endings: dict[str, set[int]] = {}
+    waiting = set(names)
+    while reasons := failing(state, waiting):
+        waiting = set(reasons)
+        for process in control.processes(state):
+            if process.program in waiting and process.state in ("BACKOFF", "FATAL"):
+                endings.setdefault(process.program, set()).add(process.ended_at)
+                if len(endings[process.program]) >= _CHANCES or process.state == "FATAL":
+                    raise StackError(f"{_called(process.program)} did not start{_log(home, process.program)}")
+        if time.monotonic() > end:
+            name, reason = next(iter(reasons.items()))
+            raise StackError(f"{_called(name)} did not get ready in {seconds:.0f} s: {reason}{_log(home, name)}")
+        time.sleep(0.05)
+
+
+def _called(name: str) -> str:
+    return _CALLED.get(name, f"The {name}")
+
+
+def _log(home: Home, name: str) -> str:
+    """The last words of a program's log, and where the rest is."""
+    file = home.logs / f"{name}.log"
+    said = supervisor.last_words(file.read_text(errors="replace"), 3) if file.exists() else "it said nothing"
+    return f": {said} (./lab logs {name})"
