@@ -9,7 +9,7 @@ os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
 
 import warnings
 
-warnings.filterwarnings("ignore", message=r"\s*Eventlet is", category=DeprecationWarning)
+warnings.filterwarnings("ignore", message=r"\s*Eventlet is")
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
 
 import eventlet
@@ -35,11 +35,17 @@ WORKERS = {"orders-api": 64, "worker": 16, "notifier": 64, "relay": 1}
 """Requests or messages that a service has in hand at once; for those that consume, also the prefetch count."""
 
 
+def _unforeseen(record: logging.LogRecord) -> bool:
+    """Whether Nameko's trace of a worker's error is news: an error of ours is an answer, and told where it is given."""
+    return not (record.exc_info and isinstance(record.exc_info[1], OrderlabError))
+
+
 def main(name: str) -> None:
     """Run the service until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for talkative in ("httpx", "nameko.web.server", "amqp", "kombu"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
+    logging.getLogger("nameko.containers").addFilter(_unforeseen)
     settings = Settings.from_environment().need("database_url", "amqp_url")
     config = {
         "AMQP_URI": settings.amqp_url,

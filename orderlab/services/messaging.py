@@ -14,6 +14,7 @@ from nameko.extensions import DependencyProvider, SharedExtension
 from nameko.messaging import Consumer, QueueConsumer
 
 from orderlab import topology
+from orderlab.dead_letters import QUEUE, REASON
 from orderlab.errors import BrokerAway, DatabaseAway, OrderlabError, UnprocessableMessage
 from orderlab.journal import Steps
 from orderlab.messages import Message
@@ -25,9 +26,6 @@ CONFIRM_TIMEOUT = 5
 """Seconds the broker has to confirm a message."""
 TRIES = 10
 """Deliveries after which an error nobody foresaw makes a message a dead one."""
-REASON = "orderlab-reason"
-QUEUE = "orderlab-queue"
-"""Headers of a dead message: why it died, and the queue it came from."""
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from standardwebhooks.webhooks import Webhook
 from tenacity import RetryCallState, RetryError, Retrying, stop_after_delay, wait_exponential
 
 from orderlab import topology
-from orderlab.errors import OrderlabError
-from orderlab.messages import Message
+from orderlab.errors import OrderlabError, UnprocessableMessage
+from orderlab.messages import AUDIENCES, Message
 from orderlab.sequence import WEBHOOK_CUSTOMER, WEBHOOK_FAILED, WEBHOOK_OPERATIONS
 from orderlab.services.database import JournalProvider, StoreProvider
 from orderlab.services.messaging import Delivery, deliver
@@ -108,6 +108,8 @@ class Notifier:
     def notify(self, delivery: Delivery) -> None:
         """Deliver the webhook, or give up with the reason; either way the order's journal says so."""
         message = delivery.message
+        if message.data.get("audience") not in AUDIENCES or "type" not in message.data:
+            raise UnprocessableMessage("The message is no notification: it needs an audience and a type.")
         step = self.journal.steps(message.subject, message.traceparent)
         arrow = WEBHOOK_OPERATIONS if message.data["audience"] == "operations" else WEBHOOK_CUSTOMER
         try:

@@ -1,4 +1,4 @@
-"""Plumbing between Nameko and HTTP: bodies that are checked before they are read, problems (RFC 9457) for what goes wrong."""
+"""Plumbing between Nameko and HTTP: bodies checked before they are read, problems (RFC 9457) for what goes wrong."""
 
 from __future__ import annotations
 

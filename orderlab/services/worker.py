@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from orderlab import topology
+from orderlab.errors import UnprocessableMessage
 from orderlab.journal import Steps
-from orderlab.messages import AUDIENCES, NOTIFICATION, ORDER_CONFIRMED, ORDER_REJECTED, Message
+from orderlab.messages import AUDIENCES, NOTIFICATION, ORDER_CONFIRMED, ORDER_CREATED, ORDER_REJECTED, Message
 from orderlab.order import OrderInHand, Status
 from orderlab.sequence import (
     CHECK_INVENTORY,
@@ -39,6 +40,8 @@ class Worker:
     def process_order(self, delivery: Delivery) -> None:
         """12 to 18, from where an earlier delivery has left off."""
         message = delivery.message
+        if message.type != ORDER_CREATED:
+            raise UnprocessableMessage(f"The worker takes {ORDER_CREATED}, and this is {message.type!r}.")
         step = delivery.steps = self.journal.steps(message.subject, message.traceparent)
 
         order = step(CONSUME_ORDER_CREATED, self.store.start_processing, message.subject, step.events)
