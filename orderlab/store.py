@@ -23,7 +23,9 @@ from orderlab.sequence import Outcome
 
 Row = dict[str, Any]
 
-queries = aiosql.from_str(files("orderlab").joinpath("queries.sql").read_text("utf-8"), "psycopg")
+queries = aiosql.from_str(
+    files("orderlab").joinpath("queries.sql").read_text("utf-8"), "psycopg", mandatory_parameters=False
+)
 
 
 def open_pool(database_url: str, size: int) -> ConnectionPool[psycopg.Connection[Row]]:
