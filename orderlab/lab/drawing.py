@@ -69,6 +69,7 @@ class Layout:
 
 
 _LANES = tuple(Lane)
+_LETTER = 7.2  # how wide a letter is, with a wide font
 WIDE = Layout(width=1104, first_lane=156, lane_gap=172, row=35, band=30, head=30, text=12.5, small=11)
 COMPACT = Layout(width=380, first_lane=37, lane_gap=61, row=44, band=30, head=24, text=13, small=11, compact=True)
 
@@ -262,7 +263,11 @@ def _words(arrow: Arrow, source: float, target: float, y: float, layout: Layout)
         return _label(text, 10, y - 17, size=layout.text, halo=True, markup=True)
     if source == target:
         return _label(text, source + 42, y - 3, size=layout.text, halo=True, markup=True)
-    middle = (source + target) / 2 + (6 if target > source else -6)
+    way = 1 if target > source else -1
+    if _LETTER * (len(arrow.text) + len(arrow.remark)) > abs(target - source) - 30:  # long words begin beside the badge
+        anchor = "start" if way > 0 else "end"
+        return _label(text, source + way * 13, y - 10, size=layout.text, anchor=anchor, halo=True, markup=True)
+    middle = (source + target) / 2 + way * 6
     return _label(
         text, middle, y - (10 if arrow.step == NOTIFY else 8), size=layout.text, anchor="middle", halo=True, markup=True
     )

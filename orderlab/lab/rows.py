@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from itertools import groupby
 from typing import Any
 
 from orderlab.lab.words import Words
-from orderlab.sequence import OTHER_STEPS, STEPS, WEBHOOK_FAILED, Outcome, Step, find_step
+from orderlab.sequence import OTHER_STEPS, RESPOND_CREATED, STEPS, WEBHOOK_FAILED, Outcome, Step, find_step
 
 Event = Mapping[str, Any]
 """One event as `GET /orders/{order_id}/events` gives it."""
@@ -89,7 +90,7 @@ def _arrow(event: Event, start: datetime | None, words: Words) -> Arrow:
     remark = "" if outcome is Outcome.OK else words.outcomes[outcome]
     return Arrow(
         step,
-        words.says(step, outcome),
+        _status(event) or words.says(step, outcome),
         outcome,
         words.gave_up if event["name"] == WEBHOOK_FAILED else remark,
         (began - start).total_seconds() if start else None,
@@ -101,6 +102,12 @@ def _step(event: Event) -> Step:
     if event.get("part"):
         return find_step(f"{event['step']}{event['part']}")
     return _BY_NAME.get(event["name"]) or find_step(event["step"])
+
+
+def _status(event: Event) -> str:
+    """What 10 says is the status that the API answered with."""
+    status = (event.get("data") or {}).get("status") if event["name"] == RESPOND_CREATED.name else None
+    return f"{status} {HTTPStatus(status).phrase}" if status else ""
 
 
 def _moment(text: str) -> datetime:

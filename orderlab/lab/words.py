@@ -55,7 +55,6 @@ ENGLISH = Words(
         ("order_id_free", Outcome.DUPLICATE): "Id exists, same content",
         ("order_id_free", Outcome.CONFLICT): "Id exists, other content",
         ("insert_order", Outcome.DUPLICATE): "INSERT order: the id is taken",
-        ("respond_created", Outcome.DUPLICATE): "200 OK, the stored order",
     },
     outcomes={outcome: outcome.value.replace("_", " ") for outcome in Outcome},
     post_again="POST again",
@@ -93,7 +92,6 @@ SPANISH = Words(
         ("order_id_free", Outcome.DUPLICATE): "El id existe, mismo contenido",
         ("order_id_free", Outcome.CONFLICT): "El id existe, otro contenido",
         ("insert_order", Outcome.DUPLICATE): "INSERT pedido: el id está ocupado",
-        ("respond_created", Outcome.DUPLICATE): "200 OK, el pedido guardado",
     },
     outcomes={
         Outcome.OK: "ok",

@@ -79,8 +79,10 @@ CELLS: dict[str, tuple[bool, str, list[nbformat.NotebookNode], int | None, list[
     "exception that did not come": (False, "x = 1", [], 1, ["raises-exception"]),
     "exception that nobody promised": (False, "raise KeyError", [raised("KeyError")], 1, []),
     "same picture": (True, SHOW_PICTURE.format(picture(200)), [png(200)], 1, []),
-    "nearly the same picture": (True, SHOW_PICTURE.format(picture(200)), [png(210)], 1, []),
-    "other picture": (False, SHOW_PICTURE.format(picture(200)), [png(20)], 1, []),
+    "nearly the same picture": (True, SHOW_PICTURE.format(picture(200)), [png(205)], 1, []),
+    "other picture": (False, SHOW_PICTURE.format(picture(200)), [png(180)], 1, []),
+    "other picture that may be": (True, SHOW_PICTURE.format(picture(200)), [png(20)], 1, ["times-vary"]),
+    "other size, times or not": (False, SHOW_PICTURE.format(picture(200)), [png(200, 41)], 1, ["times-vary"]),
     "picture of another size": (False, SHOW_PICTURE.format(picture(200)), [png(200, 41)], 1, []),
     "picture that is gone": (False, "x = 1", [png(200)], 1, []),
     "picture that is new": (

@@ -1,0 +1,77 @@
+"""Playing the portal: a person's order, an arrow a call, over the same client as the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from orderlab.client import ClientSteps, OrdersClient
+from orderlab.lab.shown import Answer, Token
+from orderlab.sequence import CLICK_CREATE_ORDER, POST_ORDER, REQUEST_DEMO_TOKEN, SHOW_CONFIRMATION
+from orderlab.trace import new_traceparent
+
+CUSTOMER = {"name": "Ada", "email": "ada@example.com"}
+ITEMS = {"KEYBOARD": 1}
+
+
+def order_body(
+    order_id: str,
+    items: Mapping[str, int] | None = None,
+    payment_token: str = "tok_ok",
+    customer: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The JSON of POST /orders; `items` is {sku: quantity}."""
+    wanted = ITEMS if items is None else items
+    return {
+        "order_id": order_id,
+        "customer": dict(customer or CUSTOMER),
+        "items": [{"sku": sku, "quantity": quantity} for sku, quantity in wanted.items()],
+        "payment_token": payment_token,
+    }
+
+
+def answer(response: httpx.Response) -> Answer:
+    """What came back, as it is shown."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = response.text
+    return Answer(response.status_code, response.reason_phrase, response.headers, body)
+
+
+class Portal:
+    """One person, one order. Each call is one numbered arrow, or the request that sets several off."""
+
+    def __init__(self, client: OrdersClient, order_id: str) -> None:
+        self.order_id = order_id
+        self._client = client
+        self._steps = ClientSteps(order_id)
+        self._trace = new_traceparent()
+        self._token: Token | None = None
+
+    def click_create_order(self) -> None:
+        """1: the person presses "Crear Pedido"."""
+        self._steps(CLICK_CREATE_ORDER, lambda: None)
+
+    def request_demo_token(self) -> Token:
+        """2 and 3: GET /login-demo, and the token that comes back."""
+        self._token = Token(self._steps(REQUEST_DEMO_TOKEN, self._client.login, self._trace))
+        return self._token
+
+    def post_order(self, items: Mapping[str, int] | None = None, **more: Any) -> Answer:
+        """4 to 10: POST /orders with the token. `more` is `payment_token` and `customer`.
+
+        Raises `ApiProblem` if the API refuses.
+        """
+        token = self._token or self.request_demo_token()
+        body = order_body(self.order_id, items, **more)
+        return answer(self._steps(POST_ORDER, self._client.create_order, body, token.text, self._trace))
+
+    def show_confirmation(self) -> str:
+        """11: what the person reads. The portal's own steps are then reported to the API, in one go."""
+        said = self._steps(SHOW_CONFIRMATION, lambda: f"Your order {self.order_id} has been received.")
+        token = self._token or self.request_demo_token()
+        self._client.report(self.order_id, self._steps.events, token.text, self._trace)
+        return said

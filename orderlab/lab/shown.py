@@ -1,0 +1,131 @@
+"""What a notebook shows of a token, an order, an answer and a message. Standard library only."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+_CLAIMS = {
+    "iss": "who issued it",
+    "aud": "whom it is for",
+    "sub": "who asks",
+    "iat": "issued (seconds since 1970)",
+    "exp": "expires (seconds since 1970)",
+    "jti": "its own id",
+    "scope": "what it allows",
+}
+
+_HEADERS = ("Content-Type", "Location", "Idempotent-Replayed", "WWW-Authenticate", "Retry-After", "Allow")
+
+
+class _Shown:
+    """Shown in a notebook as the text of `str()`."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, repr=False)
+class Token(_Shown):
+    """A bearer token. `text` is what travels; what is shown keeps the signature back."""
+
+    text: str = field(repr=False)
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """How it is signed."""
+        return _decoded(self.text, 0)
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """What it says. Anyone can read this: it is encoded, not encrypted."""
+        return _decoded(self.text, 1)
+
+    @property
+    def authorization(self) -> str:
+        """The header's value: `Bearer …`."""
+        return f"Bearer {self.text}"
+
+    def __str__(self) -> str:
+        lines = [("header", name, str(value), "") for name, value in self.header.items()]
+        lines += [("payload", name, str(value), _CLAIMS.get(name, "")) for name, value in self.claims.items()]
+        signature = self.text.rpartition(".")[2]
+        hidden = ("•" * 12, "kept back: who holds it can use the token") if signature else ("none", "")
+        lines.append(("signature", "", *hidden))
+        return "\n".join(f"{part:<10}{name:<7}{value:<34}{means}".rstrip() for part, name, value, means in lines)
+
+
+@dataclass(frozen=True, repr=False)
+class Answer(_Shown):
+    """An HTTP answer as it came: status, headers, and the body (read if it is JSON)."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    body: Any
+
+    def __str__(self) -> str:
+        lines = [f"{self.status} {self.reason}"]
+        lines += [f"{name}: {self.headers[name]}" for name in _HEADERS if name in self.headers]
+        return "\n".join([*lines, "", _json(self.body)])
+
+
+@dataclass(frozen=True, repr=False)
+class Copy(_Shown):
+    """A message as it lies in a queue: its headers (the CloudEvents envelope) and its body."""
+
+    exchange: str
+    headers: Mapping[str, Any]
+    body: Any
+
+    @property
+    def order_id(self) -> str:
+        """The order it is about."""
+        return str(self.headers.get("cloudEvents_subject", ""))
+
+    def __str__(self) -> str:
+        lines = [f"{name:<27}{value}" for name, value in sorted(self.headers.items())]
+        return "\n".join([f"from the exchange {self.exchange}", "", *lines, "", _json(self.body)])
+
+
+class Order(dict[str, Any]):
+    """An order as the API tells it: a dict that reads well."""
+
+    def __str__(self) -> str:
+        lines = [f"order     {self['order_id']}", f"status    {self._standing()}"]
+        lines += [f"item      {item['quantity']} × {item['sku']} at {item['price']}" for item in self["items"]]
+        lines += [f"total     {self['total']} {self['currency']}"]
+        lines += ["customer  {name} <{email}>".format(**self["customer"])]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _standing(self) -> str:
+        reason = self["rejection_reason"]
+        return f"{self['status']} ({reason})" if reason else str(self["status"])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        rows = (line.split(None, 1) for line in str(self).splitlines())
+        cells = "".join(
+            f'<tr><th style="text-align: left">{name}</th><td style="text-align: left">{escape(value)}</td></tr>'
+            for name, value in rows
+        )
+        return f"<table>{cells}</table>"
+
+
+def _decoded(token: str, part: int) -> dict[str, Any]:
+    text = token.split(".")[part]
+    decoded: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    return decoded
+
+
+def _json(body: Any) -> str:
+    return body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)
