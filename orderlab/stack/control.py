@@ -27,6 +27,7 @@ class Process:
     pid: int
     state: str
     ended_at: int  # seconds since the epoch; 0: never yet
+    age: int  # seconds since it was started
 
     @property
     def address(self) -> str:
@@ -52,7 +53,14 @@ def answers(state: State) -> bool:
 def processes(state: State, program: str | None = None) -> list[Process]:
     """The lab's processes (of one program); raise `StackError` where the supervisor is away."""
     return [
-        Process(info["group"], info["name"], info["pid"], info["statename"], info["stop"])
+        Process(
+            program=info["group"],
+            name=info["name"],
+            pid=info["pid"],
+            state=info["statename"],
+            ended_at=info["stop"],
+            age=info["now"] - info["start"],
+        )
         for info in _ask(state, "getAllProcessInfo")
         if program in (None, info["group"])
     ]

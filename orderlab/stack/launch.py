@@ -21,6 +21,7 @@ _CLONE_NEWUSER = 0x10000000
 def main(table: str, name: str) -> None:
     """Read how the program is run, tie it to its supervisor, and become it."""
     parent = os.getppid()
+    _not_too_often()
     program: dict[str, Any] = json.loads(Path(table).read_text())[name]
     if program.get("not_root") and os.getuid() == 0:
         _leave_root()
@@ -29,6 +30,16 @@ def main(table: str, name: str) -> None:
         _await_orphans(Path(folder))
     os.chdir(program["folder"])
     os.execve(program["command"][0], program["command"], program["environment"])
+
+
+def _not_too_often() -> None:
+    """What is started again within a second of its last start waits a second: what can't run must not spin."""
+    if name := os.environ.get("SUPERVISOR_PROCESS_NAME"):
+        mark = Path("started", name)
+        mark.parent.mkdir(exist_ok=True)
+        if mark.exists() and 0 <= time.time() - mark.stat().st_mtime < 1:
+            time.sleep(1)
+        mark.touch()
 
 
 def _die_with_the_supervisor(parent: int, stop_signal: str) -> None:

@@ -122,33 +122,37 @@ def reset(path: Path) -> None:
 
 def _begin(home: Home, with_jupyter: bool, say: Say) -> State:
     """Everything from nothing."""
-    state = _plan(home, say)
-    private = _private_servers(home, state)
-    jupyterlab.prepare()
-    notebooks = jupyterlab.program(home, state.ports["jupyter"], home.secrets()["jupyter"])
-    services = programs.services(home, state)
-    state.programs = [program.name for program in (*private, *services)]
-    state.control_url = supervisor.write(home, [*private, *services, notebooks])
+    remembered, scale = home.choices()
     try:
-        supervisor.launch(home, state)
+        with ports.chosen([*ports.PREFERRED, "erlang", "epmd", "supervisor"], remembered) as choice:
+            for line in choice.lines:
+                say(line)
+            state = _plan(home, choice.ports, scale)
+            _write(home, state)
+            supervisor.launch(home, state, choice.locks)
         if with_jupyter:
             _add_jupyter(home, state)
         _start(home, state, say)
     except BaseException:  # Ctrl-C too: nothing is left half-started
-        _stop(state)
         strays.stop(home)
         home.forget()
         raise
     return state
 
 
-def _plan(home: Home, say: Say) -> State:
+def _write(home: Home, state: State) -> None:
+    """All that the supervisor and its programs read."""
+    private = _private_servers(home, state)
+    services = programs.services(home, state)
+    jupyterlab.prepare()
+    notebooks = jupyterlab.program(home, state.ports["jupyter"], home.secrets()["jupyter"])
+    state.programs = [program.name for program in (*private, *services)]
+    state.control_url = supervisor.write(home, [*private, *services, notebooks], state.ports["supervisor"])
+
+
+def _plan(home: Home, chosen: dict[str, int], scale: dict[str, int]) -> State:
     """Addresses: those of servers that exist already, and ports for the rest."""
     secrets = home.secrets()
-    remembered, scale = home.choices()
-    chosen, lines = ports.choose([*ports.PREFERRED, "erlang", "epmd"], remembered)
-    for line in lines:
-        say(line)
     return State(
         api_url=f"http://127.0.0.1:{chosen['orders-api']}",
         portal_url=f"http://127.0.0.1:{chosen['portal']}",
@@ -221,7 +225,7 @@ def _status(state: State, failing: dict[str, str], *, started: bool = False) -> 
         words = [process.state for process in of_it if process.state != "RUNNING"]
         services[name] = Service([process.pid for process in of_it if process.pid], (words or ["RUNNING"])[0])
     return Status(
-        ready=not failing and all(service.state == "RUNNING" for service in services.values()),
+        ready=not failing,
         api_url=state.api_url,
         portal_url=state.portal_url,
         jupyter_url=state.jupyter_url,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
+from orderlab.bootstrap import cache
 from orderlab.stack.home import StackError
 
 PREFERRED = {"orders-api": 8000, "portal": 8080, "jupyter": 8888, "rabbitmq": 5672, "postgresql": 5432}
@@ -14,17 +20,41 @@ PREFERRED = {"orders-api": 8000, "portal": 8080, "jupyter": 8888, "rabbitmq": 56
 _OTHERS = range(20000, 30000)
 
 
-def choose(names: list[str], remembered: dict[str, int]) -> tuple[dict[str, int], list[str]]:
-    """A free port for each name, and a line for each remembered one that another program has taken meanwhile."""
-    chosen: dict[str, int] = {}
-    lines: list[str] = []
+@dataclass
+class Choice:
+    """Ports by program; a line for each remembered one that another program has; the locks, as open files."""
+
+    ports: dict[str, int] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    locks: list[int] = field(default_factory=list)
+
+
+@contextmanager
+def chosen(names: Iterable[str], remembered: dict[str, int]) -> Iterator[Choice]:
+    """A free port for each name, locked: whoever inherits the locks keeps it, also while nothing listens there."""
+    choice = Choice()
+    try:
+        _choose(choice, names, remembered)
+        yield choice
+    finally:
+        for lock in choice.locks:
+            os.close(lock)
+
+
+def _choose(choice: Choice, names: Iterable[str], remembered: dict[str, int]) -> None:
     for name in names:
         before = remembered.get(name)
-        port = next((p for p in (before, PREFERRED.get(name)) if p and p not in chosen.values() and is_free(p)), None)
-        chosen[name] = port or _any_free(set(chosen.values()))
-        if before and chosen[name] != before:
-            lines.append(f"Port {before} ({name}) has been taken by another program: {name} is at {chosen[name]} now.")
-    return chosen, lines
+        candidates = [port for port in (before, PREFERRED.get(name)) if port]
+        for port in (*candidates, *random.sample(_OTHERS, 100)):
+            lock = _lock(port) if is_free(port) else None
+            if lock is not None:
+                break
+        else:
+            raise StackError("No free port was found between 20000 and 30000. Stop what listens there.")
+        choice.ports[name] = port
+        choice.locks.append(lock)
+        if before and before != port:
+            choice.lines.append(f"Port {before} is taken by another program: {name} is at {port} now.")
 
 
 def is_free(port: int) -> bool:
@@ -38,8 +68,14 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _any_free(taken: set[int]) -> int:
-    for port in random.sample(_OTHERS, 200):
-        if port not in taken and is_free(port):
-            return port
-    raise StackError("No free port was found between 20000 and 30000. Stop what listens there.")
+def _lock(port: int) -> int | None:
+    """Keep the port from other labs of this person: one of theirs may be down for a moment. None where they have it."""
+    file = cache.folder() / f"ports/{port}"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock

@@ -13,13 +13,16 @@ from orderlab.stack.home import SERVICES, Home, State
 MARK = "ORDERLAB_SUPERVISED"
 """In the environment of every process of a lab, with the lab's folder: how strays are told from strangers."""
 
+TEST_RUN = "ORDERLAB_TEST_RUN"
+"""In the environment of everything that `./lab test` starts, so that nothing of it is left running."""
+
 MOST_PROCESSES = 8
 """As many processes of one service as `scale` can ask for."""
 
 SCALABLE = ("worker", "notifier", "relay")
 """Services of which several may run: they share a queue or a table, not a port."""
 
-_ORDINARY = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+_ORDINARY = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", TEST_RUN)
 
 
 @dataclass(frozen=True)

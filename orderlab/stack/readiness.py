@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 import amqp
 import httpx
 import psycopg
+from kombu import Queue
 from kombu.utils.url import parse_url
 
 from orderlab import topology
-from orderlab.stack import control, supervisor
+from orderlab.stack import control, ports, supervisor
 from orderlab.stack.home import Home, StackError, State
 
 _CALLED = {
@@ -41,14 +42,15 @@ def broker(url: str) -> None:
     _connect(url).close()
 
 
-def consumes(url: str, *queues: str) -> None:
-    """Somebody consumes each of these queues; raise `ConnectionError` otherwise."""
-    connection = _connect(url)
+def consumes(state: State, name: str, *queues: Queue) -> None:
+    """Each of the service's processes runs and consumes each of these queues; raise `ConnectionError` otherwise."""
+    runs(state, name)
+    connection = _connect(state.amqp_url)
     try:
         channel = connection.channel()
         for queue in queues:
-            if not channel.queue_declare(queue, passive=True).consumer_count:
-                raise ConnectionError(f"nobody consumes {queue}")
+            if channel.queue_declare(queue.name, passive=True).consumer_count < state.scale.get(name, 1):
+                raise ConnectionError(f"{name} does not consume {queue.name} yet")
     finally:
         connection.close()
 
@@ -74,8 +76,8 @@ def _connect(url: str) -> amqp.Connection:
 
 
 def runs(state: State, name: str) -> None:
-    """As many processes as are asked for, all running; raise `ConnectionError` otherwise."""
-    running = [process for process in control.processes(state, name) if process.state == "RUNNING"]
+    """As many processes as are asked for, each for a second at least; raise `ConnectionError` otherwise."""
+    running = [process for process in control.processes(state, name) if process.state == "RUNNING" and process.age]
     if len(running) < state.scale.get(name, 1):
         raise ConnectionError(f"{name} is not running")
 
@@ -88,8 +90,8 @@ def checks(state: State, names: Iterable[str]) -> dict[str, Check]:
         "orders-api": lambda: http(f"{state.api_url}/health/ready"),
         "portal": lambda: http(f"{state.portal_url}/health"),
         "jupyter": lambda: http("{0.scheme}://{0.netloc}/api".format(urlsplit(state.jupyter_url or ""))),
-        "worker": lambda: consumes(state.amqp_url, topology.WORKER_QUEUE.name),
-        "notifier": lambda: consumes(state.amqp_url, *(queue.name for queue in topology.NOTIFICATIONS.values())),
+        "worker": lambda: consumes(state, "worker", topology.WORKER_QUEUE),
+        "notifier": lambda: consumes(state, "notifier", *topology.NOTIFICATIONS.values()),
     }
     return {name: answer.get(name, partial(runs, state, name)) for name in names}
 
@@ -116,13 +118,13 @@ def wait(home: Home, state: State, names: Iterable[str], seconds: float = 60.0) 
     while reasons := failing(state, waiting):
         waiting = set(reasons)
         for process in control.processes(state):
-            if process.program in waiting and process.state in ("BACKOFF", "FATAL"):
+            if process.program in waiting and process.ended_at:
                 endings.setdefault(process.program, set()).add(process.ended_at)
-                if len(endings[process.program]) >= _CHANCES or process.state == "FATAL":
-                    raise StackError(f"{_called(process.program)} did not start{_log(home, process.program)}")
+                if len(endings[process.program]) > _CHANCES:
+                    raise StackError(f"{_called(process.program)} did not start{_why(home, state, process.program)}")
         if time.monotonic() > end:
             name, reason = next(iter(reasons.items()))
-            raise StackError(f"{_called(name)} did not get ready in {seconds:.0f} s: {reason}{_log(home, name)}")
+            raise StackError(f"{_called(name)} did not get ready in {seconds:.0f} s: {reason}{_why(home, state, name)}")
         time.sleep(0.05)
 
 
@@ -130,8 +132,11 @@ def _called(name: str) -> str:
     return _CALLED.get(name, f"The {name}")
 
 
-def _log(home: Home, name: str) -> str:
-    """The last words of a program's log, and where the rest is."""
+def _why(home: Home, state: State, name: str) -> str:
+    """What can be said of a program that does not start: a taken port, else the last words of its log."""
+    port = state.ports.get(name)
+    if port and not ports.is_free(port) and not any(process.pid for process in control.processes(state, name)):
+        return f": another program has taken its port {port}. Run ./lab down, then ./lab up: it takes another."
     file = home.logs / f"{name}.log"
-    said = supervisor.last_words(file.read_text(errors="replace"), 3) if file.exists() else "it said nothing"
-    return f": {said} (./lab logs {name})"
+    said = supervisor.last_words(file.read_text(errors="replace")) if file.exists() else "it said nothing"
+    return f": {said[:300]} (./lab logs {name} has the rest)"

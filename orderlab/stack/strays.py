@@ -11,18 +11,22 @@ from orderlab.stack.home import Home
 from orderlab.stack.programs import MARK
 
 
-def find(home: Home) -> list[psutil.Process]:
-    """Every process with this lab's mark, but for this one and those it runs under (a terminal in JupyterLab)."""
+def find(variable: str, value: str) -> list[psutil.Process]:
+    """Every process with this in its environment, but for this one and those it runs under (a shell in JupyterLab)."""
     here = psutil.Process()
     family = {here.pid, *(parent.pid for parent in here.parents())}
     return [
-        process for process in psutil.process_iter() if process.pid not in family and _mark(process) == str(home.path)
+        process for process in psutil.process_iter() if process.pid not in family and _value(process, variable) == value
     ]
 
 
-def stop(home: Home, patience: float = 5.0) -> int:
-    """Ask them to end, then, after `patience` seconds, end them. The number of processes."""
-    found = find(home)
+def stop(home: Home) -> int:
+    """End what runs for this lab without a supervisor. The number of processes."""
+    return end(find(MARK, str(home.path)))
+
+
+def end(found: list[psutil.Process], patience: float = 3.0) -> int:
+    """Ask processes to end, then, after `patience` seconds, end them. Their number."""
     for process in found:
         _quietly(process.resume)
         _quietly(process.terminate)
@@ -33,10 +37,10 @@ def stop(home: Home, patience: float = 5.0) -> int:
     return len(found)
 
 
-def _mark(process: psutil.Process) -> str | None:
+def _value(process: psutil.Process, variable: str) -> str | None:
     try:
-        mark: str | None = process.environ().get(MARK)
-        return mark
+        value: str | None = process.environ().get(variable)
+        return value
     except (psutil.Error, OSError):
         return None  # another user's, or just ended
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from orderlab.stack import control, ports
+from orderlab.stack import control
 from orderlab.stack.home import Home, StackError, State, write_private
 from orderlab.stack.programs import Program, ordinary
 
@@ -46,8 +46,7 @@ numprocs = {most}
 numprocs_start = 1
 autostart = false
 autorestart = true
-startsecs = 1
-startretries = 1000000
+startsecs = 0
 stopsignal = {stop_signal}
 stopwaitsecs = {stop_seconds}
 redirect_stderr = true
@@ -57,9 +56,8 @@ stdout_logfile_backups = 1
 """
 
 
-def write(home: Home, programs: Iterable[Program]) -> str:
+def write(home: Home, programs: Iterable[Program], port: int) -> str:
     """Write what supervisord reads, and return the address at which it will answer (with its password)."""
-    port = ports.choose(["supervisor"], {})[0]["supervisor"]
     password = secrets.token_hex(24)
     # Supervisor compares a bare SHA-1: enough for 24 random bytes, and the file holds no password.
     text = _CONFIGURATION.format(port=port, digest=hashlib.sha1(password.encode()).hexdigest())
@@ -72,8 +70,8 @@ def write(home: Home, programs: Iterable[Program]) -> str:
     return f"http://lab:{password}@127.0.0.1:{port}/RPC2"
 
 
-def launch(home: Home, state: State) -> None:
-    """Start supervisord in the background, and wait until it answers; raise `StackError` where it does not."""
+def launch(home: Home, state: State, locks: list[int]) -> None:
+    """Start supervisord in the background, to hold `locks` while it lives; raise `StackError` where it fails."""
     words = [sys.executable, "-I", str(_LAUNCH), str(home.path / "programs.json")]
     environment = ordinary(home) | {"ORDERLAB_LAUNCH": shlex.join(words)}
     said = home.logs / "supervisord.out"
@@ -86,6 +84,8 @@ def launch(home: Home, state: State) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o077,
+            pass_fds=locks,
         )
     state.supervisor_pid = started.pid
     end = time.monotonic() + 20
