@@ -1,0 +1,42 @@
+"""`python -m orderlab.portal`: serve the portal at ORDERLAB_PORTAL_ADDRESS."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import waitress
+
+from orderlab.errors import OrderlabError
+from orderlab.portal.app import create_app
+from orderlab.portal.live import MOST_STREAMS
+from orderlab.settings import Settings
+
+
+def main() -> int:
+    """Serve until a signal comes; 1 with one line on stderr if that can't be."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        settings = Settings.from_environment()
+        app = create_app(settings)
+        server = waitress.create_server(
+            app,
+            listen=settings.portal_address,
+            threads=MOST_STREAMS + 8,  # an open stream keeps a thread
+            connection_limit=500,
+            ident=None,
+        )
+    except OrderlabError as error:
+        print(f"orderlab portal: {error.detail}", file=sys.stderr)
+        return 1
+    except (OSError, ValueError) as error:
+        print(f"orderlab portal: can't listen at {settings.portal_address}: {error}", file=sys.stderr)
+        return 1
+    print(f"orderlab portal: listening at http://{settings.portal_address}", flush=True)
+    server.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""The application: its parts put together, its languages, its headers, its error pages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from flask import Flask, Response, render_template, request, session
+from flask.typing import ResponseReturnValue
+from flask_babel import Babel, format_currency
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from standardwebhooks import Webhook
+from werkzeug.exceptions import HTTPException
+
+from orderlab.client import ApiAway, ApiProblem, OrdersClient
+from orderlab.lab.rows import clock
+from orderlab.portal.pages import AWAY, pages
+from orderlab.portal.parts import Parts, Reader
+from orderlab.portal.progress import language, speak
+from orderlab.portal.store import Database, Inbox, Reports
+from orderlab.portal.texts import AUDIENCE, LANGUAGES, PAYMENT, REJECTION, STATUS
+from orderlab.portal.webhooks import webhooks
+from orderlab.settings import Settings
+
+MOST_BYTES = 64 * 1024
+"""Of a request's body."""
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+
+
+def create_app(settings: Settings, client: OrdersClient | None = None) -> Flask:
+    """The portal. Raises `MissingSetting` if a secret is missing."""
+    settings.need("portal_secret", "webhook_secret")
+    app = Flask(__name__)
+    app.config.update(
+        SECRET_KEY=settings.portal_secret,
+        # Cookies do not know ports: two labs on one machine would overwrite each other's.
+        SESSION_COOKIE_NAME=f"orderlab_portal_{settings.portal_address.rpartition(':')[2]}",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=MOST_BYTES,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+        BABEL_DEFAULT_LOCALE="es",
+    )
+    client = client or OrdersClient(settings.api_url)
+    database = Database(settings.portal_data)
+    app.extensions["orderlab"] = Parts(
+        client, Reader(client), Inbox(database), Reports(database, client), Webhook(settings.webhook_secret)
+    )
+    Babel(app, locale_selector=_choose_language)
+    csrf = CSRFProtect(app)
+    csrf.exempt(webhooks)  # signed
+    app.register_blueprint(pages)
+    app.register_blueprint(webhooks)
+    app.add_url_rule("/health", "health", _health)
+    app.before_request(_remember_language)
+    app.after_request(_harden)
+    app.register_error_handler(CSRFError, _form_too_old)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(ApiAway, _api_away)
+    app.register_error_handler(ApiProblem, _api_problem)
+    app.add_template_filter(_money, "money")
+    app.add_template_filter(_time_of_day, "time_of_day")
+    app.add_template_filter(clock, "clock")
+    app.context_processor(
+        lambda: {
+            "LANGUAGES": LANGUAGES,
+            "STATUS": STATUS,
+            "REJECTION": REJECTION,
+            "AUDIENCE": AUDIENCE,
+            "PAYMENT": PAYMENT,
+            "language": language(),
+            "speak": speak(),
+        }
+    )
+    return app
+
+
+def _health() -> ResponseReturnValue:
+    return {"status": "ok"}
+
+
+def _choose_language() -> str:
+    """The one that was asked for by `?lang=`, else Spanish. A browser's own wish is not taken for the person's:
+    most say English unasked, and the diagram's button says "Crear Pedido"."""
+    chosen = session.get("lang")
+    return chosen if chosen in LANGUAGES else "es"
+
+
+def _remember_language() -> None:
+    if (asked := request.args.get("lang")) in LANGUAGES:
+        session["lang"] = asked
+
+
+def _harden(response: Response) -> Response:
+    headers = response.headers
+    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["X-Frame-Options"] = "DENY"
+    headers["Referrer-Policy"] = "same-origin"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    if request.endpoint != "static":
+        headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _form_too_old(_error: CSRFError) -> ResponseReturnValue:
+    return _message(
+        400,
+        _("This form is too old"),
+        _("It was opened for another portal, or cookies are blocked. Open it again, then press the button."),
+    )
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    if request.blueprint == "webhooks":
+        return {"error": error.description}, error.code or 500
+    if error.code == 404:
+        return _not_found()
+    if error.code == 405:
+        return _message(405, _("Not this way"), _("This address takes another kind of request. Start from the button."))
+    if error.code == 413:
+        return _message(413, _("Too much"), _("The request is larger than the portal takes (64 KiB)."))
+    return _message(
+        error.code or 500,
+        _("Something went wrong in the portal"),
+        _("It has been noted in the portal's log (./lab logs portal). Try again."),
+    )
+
+
+def _api_away(away: ApiAway) -> ResponseReturnValue:
+    return render_template("away.html", form=None, detail=away.detail), 503
+
+
+def _api_problem(problem: ApiProblem) -> ResponseReturnValue:
+    if problem.status == 404:
+        return _not_found()
+    if problem.status in AWAY:
+        return render_template("away.html", form=None, detail=problem.detail), 503
+    return _message(502, _("The Orders API refused"), _("What it says is below."), f"{problem.title}: {problem.detail}")
+
+
+def _not_found() -> ResponseReturnValue:
+    return _message(
+        404, _("There is nothing here"), _("No order has this id, and no page this address. Check it, or start anew.")
+    )
+
+
+def _message(status: int, title: str, detail: str, said: str = "") -> ResponseReturnValue:
+    return render_template("message.html", title=title, detail=detail, said=said), status
+
+
+def _money(amount: str, currency: str) -> str:
+    """Money in the page's language: `49,90 €`."""
+    return str(format_currency(Decimal(amount), currency))
+
+
+def _time_of_day(moment: str | datetime) -> str:
+    """The time on the wall of the machine that serves: `14:03:59`."""
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    return moment.astimezone().strftime("%H:%M:%S")

@@ -1,0 +1,124 @@
+"""How far an order has come, ready to be shown: state, steps, drawing, webhooks."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+from flask import render_template
+from flask_babel import get_locale
+
+from orderlab.client import ApiAway
+from orderlab.lab.drawing import sequence_svg, sequence_text
+from orderlab.lab.rows import observed
+from orderlab.lab.words import Words, words
+from orderlab.order import TRANSITIONS, Status
+from orderlab.portal.live import AWAY, HEARTBEAT, STILL_HERE, message
+from orderlab.portal.parts import parts
+from orderlab.sequence import ACK_MESSAGE, WEBHOOK_FAILED, Outcome
+
+
+def language() -> str:
+    """The page's language: "es" or "en"."""
+    return str(get_locale())
+
+
+def speak() -> Words:
+    """The words of the drawings, in the page's language."""
+    return words(language())
+
+
+class Progress:
+    """How an order stands, and what the page makes of it; waits up to `wait` seconds for an event after `after`."""
+
+    def __init__(self, order_id: str, after: int | None = None, wait: float = 0) -> None:
+        self.order_id = order_id
+        parts().reports.hand_in(order_id)
+        pending = parts().reports.pending(order_id)  # asked before the events are read, or they could lack it
+        told = parts().reader.events(order_id, after, wait)
+        self.status = Status(told["status"])
+        self.events: list[dict[str, Any]] = told["events"]
+        self.newest = max((int(event["id"]) for event in self.events), default=0)
+        self.webhooks = parts().inbox.of_order(order_id)
+        self._pending = pending
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more is to come: a final status, the message acknowledged, both webhooks settled."""
+        settled = {
+            event["part"]
+            for event in self.events
+            if event["part"] and event["step"] == 18
+            if event["name"] == WEBHOOK_FAILED or event["outcome"] != Outcome.FAILED
+        }
+        return (
+            not TRANSITIONS[self.status]
+            and any(event["step"] == ACK_MESSAGE.number for event in self.events)
+            and settled == {"a", "b"}
+            and not self._pending
+        )
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was rejected, read off its steps."""
+        outcomes = {event["outcome"] for event in self.events}
+        if self.status is not Status.REJECTED:
+            return None
+        return "out_of_stock" if Outcome.OUT_OF_STOCK in outcomes else "payment_declined"
+
+    @property
+    def reached(self) -> int:
+        """The highest of the nineteen that has happened; 0 for none."""
+        return max((int(event["step"]) for event in self.events), default=0)
+
+    def runs(self) -> Any:
+        """The rows of the drawing, for the list of steps."""
+        return observed(self.events, speak())
+
+    def text(self) -> str:
+        """The drawing, a line an arrow."""
+        return sequence_text(self.events, language=language())
+
+    def svg(self, *, compact: bool = False) -> str:
+        """The drawing."""
+        return sequence_svg(self.events, language=language(), compact=compact)
+
+    def image(self, *, compact: bool = False) -> str:
+        """The drawing as a data URL: it comes with the page, and costs no further request."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self.svg(compact=compact).encode()).decode()
+
+    def message(self) -> str:
+        """What the open page needs to show this."""
+        return message(
+            {
+                "parts": {
+                    "state": render_template("_state.html", progress=self),
+                    "steps": render_template("_steps.html", progress=self),
+                    "webhooks": render_template("_webhooks.html", progress=self),
+                    "drawing-text": render_template("_text.html", progress=self),
+                },
+                "images": {"drawing": self.image(), "drawing-narrow": self.image(compact=True)},
+                "finished": self.finished,
+            },
+            self.newest,
+        )
+
+
+def follow(order_id: str, newest: int) -> Iterator[str]:
+    """Messages as things happen, from behind event `newest`, until the order is finished."""
+    known: int | None = None
+    while True:
+        try:
+            progress = Progress(order_id, after=newest, wait=HEARTBEAT)
+        except ApiAway:
+            yield AWAY
+            return
+        if len(progress.events) != known or progress.finished:
+            yield progress.message()
+        else:
+            yield STILL_HERE
+        if progress.finished:
+            return
+        # Events can become visible out of the order of their ids, so it is their number that tells of news.
+        known, newest = len(progress.events), max(newest, progress.newest)

@@ -1,0 +1,33 @@
+"""Words of the portal that are chosen by a value, marked for translation. The drawings have their own."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _
+
+from orderlab.order import Status
+
+LANGUAGES = {"es": "Español", "en": "English"}
+"""The fixed list: whatever else is asked for is Spanish."""
+
+STATUS = {
+    Status.RECEIVED: _("Received: the order is stored and on its way to the worker."),
+    Status.INVENTORY_RESERVED: _("Stock is reserved; the payment is next."),
+    Status.CONFIRMED: _("Confirmed: paid, and the stock is yours."),
+    Status.REJECTED: _("Rejected."),
+}
+
+REJECTION = {
+    "out_of_stock": _("Rejected: there is not enough stock. Nothing was charged."),
+    "payment_declined": _("Rejected: the payment was declined. The reserved stock is free again."),
+}
+
+AUDIENCE = {"operations": _("Operations"), "customer": _("Customer")}
+
+PAYMENT = {
+    "tok_ok": _("works"),
+    "tok_declined": _("declined by the bank"),
+    "tok_insufficient_funds": _("declined: not enough money"),
+    "tok_expired_card": _("declined: the card has expired"),
+    "tok_gateway_error": _("the gateway fails twice, then it works"),
+    "tok_slow": _("works, but takes two seconds"),
+}

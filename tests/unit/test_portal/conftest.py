@@ -1,0 +1,216 @@
+"""The portal with a stand-in for the Orders API, which does at each long poll what the test has planned."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from orderlab.client import OrdersClient
+from orderlab.portal import create_app
+from orderlab.sequence import CLIENT_STEPS, STEPS, WEBHOOK_CUSTOMER, WEBHOOK_OPERATIONS, Step
+from orderlab.settings import Settings
+
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"w" * 32).decode()
+
+
+class FakeApi:
+    """What the portal may meet: orders, events, problems, and connections that break."""
+
+    def __init__(self) -> None:
+        self.requests: list[httpx.Request] = []
+        self.orders: dict[str, dict[str, Any]] = {}
+        self.events: dict[str, list[dict[str, Any]]] = {}
+        self.contents: dict[str, Any] = {}
+        self.logins = 0
+        self.on_request: Callable[[httpx.Request], httpx.Response | None] = lambda request: None
+        self.on_poll: list[Callable[[], object]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if (answer := self.on_request(request)) is not None:
+            return answer
+        path = request.url.path
+        if path == "/login-demo":
+            self.logins += 1
+            return httpx.Response(200, json={"access_token": f"token-{self.logins}", "token_type": "Bearer"})
+        if path == "/catalogue":
+            product = {"sku": "KEYBOARD", "name": "Keyboard", "price": "49.90", "currency": "EUR", "available": 100}
+            last = {"sku": "SOLD-OUT", "name": "Poster", "price": "9.00", "currency": "EUR", "available": 0}
+            return httpx.Response(200, json={"products": [product, last]})
+        if not request.headers.get("Authorization", "").startswith("Bearer token-"):
+            return problem(401, "Unauthorized", "This needs a token.")
+        if path == "/orders" and request.method == "POST":
+            return self._create(json.loads(request.content))
+        if path == "/orders":
+            return httpx.Response(200, json={"orders": list(self.orders.values())[::-1], "next": None})
+        if found := re.fullmatch(r"/orders/([^/]+)(/events)?", path):
+            return self._order(found[1], bool(found[2]), request)
+        return problem(404, "Not Found", "There is nothing at this address.")
+
+    def _create(self, body: dict[str, Any]) -> httpx.Response:
+        order_id = body["order_id"]
+        if order_id in self.orders:
+            if self.contents[order_id] == body:
+                return httpx.Response(200, json=self.orders[order_id], headers={"Idempotent-Replayed": "true"})
+            return problem(409, "Conflict", "This order id is taken.")
+        self.contents[order_id] = body
+        items = [{**item, "price": "49.90"} for item in body["items"]]
+        self.orders[order_id] = {
+            "order_id": order_id,
+            "status": "RECEIVED",
+            "total": "49.90",
+            "currency": "EUR",
+            "items": items,
+            "customer": body["customer"],
+            "created_at": START.isoformat(),
+            "updated_at": START.isoformat(),
+            "rejection_reason": None,
+        }
+        self.events[order_id] = []
+        self.happen(order_id, 3, 5, 6, 7, 8, 9, 10)
+        return httpx.Response(201, json=self.orders[order_id])
+
+    def _order(self, order_id: str, events: bool, request: httpx.Request) -> httpx.Response:
+        if order_id not in self.orders:
+            return problem(404, "Not Found", "There is no order with this id.")
+        if not events:
+            return httpx.Response(200, json=self.orders[order_id])
+        if request.method == "POST":
+            reported = json.loads(request.content)["events"]
+            self.happen(order_id, *(event["step"] for event in reported))
+            return httpx.Response(202, json={"accepted": len(reported)})
+        if "wait" in parse_qs(request.url.query.decode()) and self.on_poll:
+            self.on_poll.pop(0)()
+        told = sorted(self.events[order_id], key=lambda event: (event["step"], event["part"] or ""))
+        return httpx.Response(
+            200, json={"order_id": order_id, "status": self.orders[order_id]["status"], "events": told}
+        )
+
+    def happen(
+        self, order_id: str, *steps: int | Step, status: str | None = None, outcome: str = "ok", name: str = ""
+    ) -> None:
+        """Record these steps, and the order's status."""
+        known = self.events[order_id]
+        for step in steps:
+            step = STEPS[step - 1] if isinstance(step, int) else step
+            began = START + timedelta(milliseconds=10 * step.number)
+            known.append(
+                {
+                    "id": len(known) + 1,
+                    "step": step.number,
+                    "part": step.part or None,
+                    "label": step.label,
+                    "name": name or step.name,
+                    "outcome": outcome,
+                    "lane": step.source,
+                    "attempt": 1,
+                    "trace_id": "a" * 32,
+                    "started_at": began.isoformat(),
+                    "ended_at": (began + timedelta(milliseconds=5)).isoformat(),
+                    "data": {},
+                }
+            )
+        if status:
+            self.orders[order_id]["status"] = status
+
+    def travel(self, order_id: str) -> list[Callable[[], object]]:
+        """What happens to a confirmed order behind its 201, a poll after the other."""
+        return [
+            lambda: self.happen(order_id, 12, 13, 14, status="INVENTORY_RESERVED"),
+            lambda: None,
+            lambda: self.happen(order_id, 15, 16, 17, 18, 19, status="CONFIRMED"),
+            lambda: self.happen(order_id, WEBHOOK_OPERATIONS, WEBHOOK_CUSTOMER),
+        ]
+
+    def reported(self, order_id: str) -> list[int]:
+        """The client steps that reached the API."""
+        numbers = {step.number for step in CLIENT_STEPS}
+        return [event["step"] for event in self.events[order_id] if event["step"] in numbers]
+
+    def asked(self, method: str, path: str) -> int:
+        """How often something was asked for."""
+        return sum(1 for request in self.requests if (request.method, request.url.path) == (method, path))
+
+
+def problem(status: int, title: str, detail: str, **more: Any) -> httpx.Response:
+    """An answer as the API gives it when it refuses."""
+    return httpx.Response(
+        status,
+        json={"type": "about:blank", "title": title, "status": status, "detail": detail, **more},
+        headers={"Content-Type": "application/problem+json"},
+    )
+
+
+class Browser:
+    """A person's browser without JavaScript: keeps cookies, fills the form in, presses the button."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self.client = client
+
+    def get(self, path: str, status: int = 200) -> str:
+        """A page's text."""
+        response = self.client.get(path, buffered=True)
+        assert response.status_code == status, response.text
+        return response.text
+
+    def press(self, lang: str = "es", **fields: str) -> Any:
+        """Open the form, fill it in, press; the answer to that."""
+        page = self.client.get(f"/?lang={lang}", buffered=True).text
+        return self.send({**self.fields(page), **fields})
+
+    def send(self, fields: dict[str, str]) -> Any:
+        """Send a form."""
+        return self.client.post("/orders", data=fields, buffered=True)
+
+    @staticmethod
+    def fields(page: str) -> dict[str, str]:
+        """What a press of the button would send, read off the page."""
+        fields = {}
+        for tag in re.findall(r"<input[^>]*>", page):
+            fields[re.search(r'name="([^"]*)"', tag)[1]] = re.search(r'value="([^"]*)"', tag)[1]
+        for name, inside in re.findall(r'<select[^>]*name="([^"]*)".*?>(.*?)</select>', page, re.S):
+            chosen = re.search(r'value="([^"]*)" selected', inside) or re.search(r'value="([^"]*)"', inside)
+            fields[name] = chosen[1]
+        return fields
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    """The stand-in for the Orders API."""
+    return FakeApi()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The portal's settings."""
+    return Settings(
+        portal_secret="p" * 32, webhook_secret=WEBHOOK_SECRET, portal_data=str(tmp_path / "data" / "inbox.sqlite3")
+    )
+
+
+@pytest.fixture
+def app(api: FakeApi, settings: Settings) -> Iterator[Flask]:
+    """The portal."""
+    client = OrdersClient("http://orders-api.test", transport=httpx.MockTransport(api))
+    app = create_app(settings, client)
+    app.testing = True
+    yield app
+    client.close()
+
+
+@pytest.fixture
+def browser(app: Flask) -> Browser:
+    """A person in front of it."""
+    return Browser(app.test_client())
