@@ -106,12 +106,15 @@ class Steps:
         for event in opened:
             event.ended_at, event.outcome = now(), outcome
 
-    def belong_to(self, order_id: str, earlier: Sequence[Event] = ()) -> None:
-        """It turns out which order these steps are of; `earlier` ones go before them, and join their trace."""
+    def belong_to(self, order_id: str) -> None:
+        """It turns out which order these steps are of."""
         self.order_id = order_id
-        self.events[:0] = [replace(event, trace_id=self.trace_id) for event in earlier]
-        for event in self.events:
-            event.order_id = order_id
+        self.include([])
+
+    def include(self, earlier: Sequence[Event]) -> None:
+        """Steps that happened before these join their order and their trace."""
+        self.events[:0] = earlier
+        self.events[:] = [replace(event, order_id=self.order_id, trace_id=self.trace_id) for event in self.events]
 
     def note(self, **data: Any) -> None:
         """Add to the event of the step that is going on, or was last."""

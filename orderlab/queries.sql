@@ -94,7 +94,7 @@ WITH moved AS (
     SELECT CASE WHEN EXISTS (SELECT FROM settled) THEN :outcome::text ELSE 'already_done' END AS outcome,
            (SELECT count(*) FROM released) AS released
 )
-SELECT outcome FROM outcome, record_events(:events, outcome);
+SELECT outcome, released FROM outcome, record_events(:events, outcome); -- what nobody selects is not executed
 
 -- name: flush_journal^
 -- Events that had no transaction of their own, and the messages that the broker has confirmed, in one go.

@@ -78,7 +78,9 @@ class Store:
         prices = {sku: Decimal(price) for sku, price in row["prices"].items()}
         return Found(row["subject"], row["request"], prices)
 
-    def insert_order(self, order: NewOrder, subject: str, found: Found, created: Message, events: Events) -> Outcome:
+    def insert_order(
+        self, order: NewOrder, subject: str, total: Decimal, found: Found, created: Message, events: Events
+    ) -> Outcome:
         """8: insert the order with its message and the steps so far; `duplicate` if the id was taken since 6."""
         items = [
             {"line": line, "sku": item.sku, "quantity": item.quantity, "price": str(found.prices[item.sku])}
@@ -91,7 +93,7 @@ class Store:
             customer_name=order.customer_name,
             customer_email=order.customer_email,
             payment_token=order.payment_token,
-            total=order.total(found.prices),
+            total=total,
             currency=CURRENCY,
             design_outbox=order.design.outbox,
             design_idempotent_consumer=order.design.idempotent_consumer,

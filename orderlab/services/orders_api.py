@@ -66,7 +66,8 @@ class OrdersApi:
         step = self.journal.steps("", trace)
         claims = step(VALIDATE_TOKEN, self.verify, request, tokens.WRITE)
         order = NewOrder.from_json(json_body(request))
-        step.belong_to(order.order_id, self.held.before(order.order_id, claims))
+        step.belong_to(order.order_id)
+        step.include(self.held.of_trace(step.trace_id, order.order_id, claims))
         try:
             response = self.receive(step, order, claims, trace)
         except (OrderConflict, BrokerAway) as refusal:
@@ -79,17 +80,18 @@ class OrdersApi:
         if step(ORDER_ID_FREE, judge, found, order, claims) is Outcome.DUPLICATE:
             return reply(self.read(order.order_id), 200, Idempotent_Replayed="true")
 
-        body = {"order_id": order.order_id}
-        created = Message(ORDER_CREATED, "/orders-api", order.order_id, body, trace)
-        if (
-            step(INSERT_ORDER, self.store.insert_order, order, claims.subject, found, created, step.events)
-            is not Outcome.OK
-        ):
+        total = order.total(found.prices)
+        created = Message(ORDER_CREATED, "/orders-api", order.order_id, {"order_id": order.order_id}, trace)
+        step.include(self.held.of_others(step.trace_id, order.order_id, claims))
+        inserted = step(
+            INSERT_ORDER, self.store.insert_order, order, claims.subject, total, found, created, step.events
+        )
+        if inserted is Outcome.DUPLICATE:
             return self.receive(step, order, claims, trace)  # somebody was quicker: now it is there
         self.held.written(order.order_id, claims.subject)
 
         step(PUBLISH_ORDER_CREATED, self.publish, step, created, deferrable=order.design.outbox)
-        return reply(new_order_json(order, found, created), 201, Location=f"/orders/{order.order_id}")
+        return reply(new_order_json(order, total, found, created), 201, Location=f"/orders/{order.order_id}")
 
     def respond(self, step: Steps, response: Response) -> Response:
         """10: it ends when the last byte is out; the journal is written behind that."""

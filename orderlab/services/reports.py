@@ -76,11 +76,19 @@ class Held:
         """A client has reported steps of an order that does not exist yet."""
         self._hold((order_id, subject), events)
 
-    def before(self, order_id: str, claims: Claims) -> list[Event]:
-        """All that is held for an order about to be inserted. A token remembers its issue if this process doesn't."""
+    def of_trace(self, trace_id: str, order_id: str, claims: Claims) -> list[Event]:
+        """What is held for a request and belongs to its own trace: it happened for this request, new order or not."""
+        return [event for event in self._before(order_id, claims) if event.trace_id == trace_id]
+
+    def of_others(self, trace_id: str, order_id: str, claims: Claims) -> list[Event]:
+        """The rest, which joins the order at its insert: an older token, reports that named no trace."""
+        return [event for event in self._before(order_id, claims) if event.trace_id != trace_id]
+
+    def _before(self, order_id: str, claims: Claims) -> list[Event]:
+        """A token remembers when it was issued, even if this process does not."""
         moment = datetime.fromtimestamp(claims.issued_at, UTC)
         issued = self._held.get((claims.token_id,)) or [Event(order_id, ISSUE_TOKEN, 1, None, moment, moment)]
-        return sorted([*self._held.get((order_id, claims.subject), []), *issued], key=lambda event: event.step.number)
+        return [*self._held.get((order_id, claims.subject), []), *issued]
 
     def written(self, order_id: str, subject: str) -> None:
         """The order exists, and its steps with it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from orderlab.messages import Message
@@ -28,12 +29,12 @@ def order_json(row: Row) -> dict[str, Any]:
     }
 
 
-def new_order_json(order: NewOrder, found: Found, created: Message) -> dict[str, Any]:
+def new_order_json(order: NewOrder, total: Decimal, found: Found, created: Message) -> dict[str, Any]:
     """An order that has just been inserted, as reading it back would show it."""
     return {
         "order_id": order.order_id,
         "status": Status.RECEIVED,
-        "total": str(order.total(found.prices)),
+        "total": str(total),
         "currency": CURRENCY,
         "items": [
             {"sku": item.sku, "price": str(found.prices[item.sku]), "quantity": item.quantity} for item in order.items

@@ -69,10 +69,13 @@ def json_body(request: Request) -> Any:
     """The request's JSON; raise `UnsupportedMediaType`, `BodyTooLarge` or `NotJson`."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
-    request.max_content_length = LARGEST_BODY
+    request.max_content_length = LARGEST_BODY + 1  # one that is cut off there is seen to be too large
     request.environ["wsgi.input_terminated"] = True  # eventlet ends a chunked body where it ends
     try:
-        return json.loads(request.get_data(), parse_constant=_no_constant)
+        body = request.get_data()
+        if len(body) > LARGEST_BODY:
+            raise BodyTooLarge
+        return json.loads(body, parse_constant=_no_constant)
     except RequestEntityTooLarge:
         raise BodyTooLarge from None
     except (ValueError, RecursionError):

@@ -1,0 +1,250 @@
+"""The `orderlab` command: `./lab up` and its kin. What a person sees of the stack."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orderlab.errors import OrderlabError
+from orderlab.stack.home import Home, StackError, default_home
+
+# The stack, docker and Lab are imported by the commands that use them: `./lab status` must not wait for all of it.
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+class _Group(click.Group):
+    """Says what went wrong in one line, and takes SIGTERM and a closed terminal for Ctrl-C."""
+
+    def invoke(self, context: click.Context) -> Any:
+        for which in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(which, _interrupt)
+        try:
+            return super().invoke(context)
+        except OrderlabError as error:
+            click.echo(f"lab: {error.detail}", err=True)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            click.echo("lab: interrupted.", err=True)
+            sys.exit(130)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """orderlab: one sequence diagram, made live."""
+
+
+@main.command()
+@click.option("--no-jupyter", is_flag=True, help="Leave JupyterLab out.")
+@click.option("--docker", is_flag=True, help="In containers, by Docker Compose.")
+def up(no_jupyter: bool, docker: bool) -> None:
+    """Bring the lab up, in the background, and send one order through."""
+    from orderlab import stack
+
+    if docker:
+        from orderlab.stack import docker as containers
+
+        containers.up(Home(default_home()))
+        return
+    with _progress() as say:
+        told = stack.up(default_home(), jupyter=not no_jupyter, say=say)
+        text = _send_one_order()[2] if told.started else ""
+    if text:
+        console.print("One order, sent through:", text, sep="\n\n", end="\n\n")
+    _print_addresses(told)
+
+
+@main.command()
+@click.option("--docker", is_flag=True, help="The one in containers.")
+def down(docker: bool) -> None:
+    """Stop everything; the data stays."""
+    from orderlab import stack
+
+    if docker:
+        from orderlab.stack import docker as containers
+
+        containers.down()
+        return
+    console.print("The lab is down." if stack.down(default_home()) else "The lab was not up.")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs. Holds passwords.")
+def status(as_json: bool) -> None:
+    """What runs, and where. Exit status 1 if the lab is not ready."""
+    from orderlab import stack
+
+    told = stack.status(default_home())
+    if as_json:
+        click.echo(json.dumps(told.as_dict(), indent=2))
+    elif told.services:
+        table = Table("program", "state", "pids", box=None)
+        for name, service in told.services.items():
+            table.add_row(name, service.state, " ".join(map(str, service.pids)))
+        console.print(table)
+        _print_addresses(told)
+    else:
+        console.print("The lab is not up. Start it: ./lab up")
+    sys.exit(0 if told.ready else 1)
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on as lines come.")
+@click.option("-n", "lines", default=100, show_default=True, help="The last so many lines.")
+def logs(name: str | None, follow: bool, lines: int) -> None:
+    """What the programs say (or one of them: ./lab logs worker)."""
+    folder = Home(default_home()).logs
+    files = sorted(file for file in folder.glob(f"{name}*.log" if name else "*.log") if file.stat().st_size)
+    if not files:
+        known = sorted(
+            {file.stem.split("-")[0] if file.stem[-1].isdigit() else file.stem for file in folder.glob("*.log")}
+        )
+        raise StackError(f"There is no log of {name or 'this lab'} yet. There are: {', '.join(known) or 'none'}.")
+    tail = ["tail", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]
+    sys.exit(subprocess.run(tail, check=False).returncode)
+
+
+@main.command()
+def reset() -> None:
+    """Empty the orders, the queues and the inbox, and restock."""
+    from orderlab import stack
+
+    stack.reset(default_home())
+    console.print("No orders; the shelves are full again.")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="The order and its events, for programs.")
+def demo(as_json: bool) -> None:
+    """Send one order through, and draw it."""
+    from orderlab import stack
+
+    stack.attached(default_home())
+    order, events, text = _send_one_order()
+    if as_json:
+        click.echo(json.dumps({"order": order, "events": events}, indent=2, default=str))
+    else:
+        console.print(text)
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def test(words: tuple[str, ...]) -> None:
+    """Every check, on a private lab; or pytest alone: ./lab test tests/unit -k order."""
+    from orderlab.stack import checks
+
+    sys.exit(checks.run(list(words)))
+
+
+@main.command()
+@click.argument("what", metavar="SERVICE=NUMBER")
+def scale(what: str) -> None:
+    """Run several processes of a service: ./lab scale worker=3."""
+    from orderlab import stack
+
+    service, _, number = what.partition("=")
+    if not number.isdecimal():
+        raise click.UsageError("Say how many of what: ./lab scale worker=3")
+    stack.scale(default_home(), service, int(number))
+    console.print(f"{service}: pids {' '.join(map(str, stack.pids(default_home(), service)))}")
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def dead(context: click.Context) -> None:
+    """Messages that could not be processed (orders.dead)."""
+    if context.invoked_subcommand is None:
+        context.invoke(dead_list)
+
+
+@dead.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def dead_list(as_json: bool = False) -> None:
+    """List them, oldest first."""
+    letters = _dead_letters()
+    if as_json:
+        click.echo(json.dumps([letter.as_dict() for letter in letters], indent=2))
+        return
+    table = Table("id", "order", "from", "reason", box=None)
+    for letter in letters:
+        table.add_row(*map(Text, (letter.event_id, letter.order_id, letter.queue, letter.reason)))
+    console.print(table if letters else "No dead messages.")
+
+
+@dead.command("show")
+@click.argument("event_id")
+def dead_show(event_id: str) -> None:
+    """Show one: reason, headers, body."""
+    for letter in _dead_letters():
+        if letter.event_id == event_id:
+            click.echo(json.dumps(letter.as_dict(), indent=2))
+            return
+    raise StackError(f"There is no dead message {event_id}. See ./lab dead list.")
+
+
+@dead.command("resend")
+@click.argument("event_id", required=False)
+@click.option("--all", "everything", is_flag=True, help="Each of them.")
+def dead_resend(event_id: str | None, everything: bool) -> None:
+    """Send one (or all) back to the queue it came from."""
+    from orderlab import dead_letters, stack
+
+    if bool(event_id) == everything:
+        raise click.UsageError("Name one message, or say --all.")
+    sent = dead_letters.send_back(stack.attached(default_home()).amqp_url, event_id)
+    if not sent and event_id:
+        raise StackError(f"There is no dead message {event_id} that knows its queue. See ./lab dead list.")
+    console.print(f"Sent back: {sent}.")
+
+
+def _dead_letters() -> list[Any]:
+    from orderlab import dead_letters, stack
+
+    return dead_letters.read(stack.attached(default_home()).amqp_url)
+
+
+def _send_one_order() -> tuple[dict[str, Any], list[dict[str, Any]], str]:
+    """The order, its events, and the drawing as text."""
+    from orderlab.lab import Lab
+
+    lab = Lab(default_home())
+    order_id = lab.create_order()["order_id"]
+    order = dict(lab.wait(order_id))
+    return order, lab.journal(order_id), lab.sequence(order_id).text
+
+
+def _print_addresses(told: Any) -> None:
+    table = Table(box=None, show_header=False)
+    for name, url in (("portal", told.portal_url), ("API", told.api_url), ("JupyterLab", told.jupyter_url)):
+        if url:
+            table.add_row(name, Text(url))
+    console.print(table)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """On a terminal a line that renews itself; elsewhere a line each time."""
+    if not console.is_terminal:
+        yield lambda line: console.print(f"  {line}")
+        return
+    with console.status("bringing the lab up …") as shown:
+        yield lambda line: shown.update(line) if line.endswith("…") else console.print(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""One private lab for the whole run, beside whatever else runs on this machine; nothing of it is left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orderlab import stack
+from tests.support import RunningLab
+
+HOME = Path(os.environ.get("ORDERLAB_TEST_HOME") or Path(__file__).parents[1] / ".orderlab" / "test")
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[RunningLab]:
+    """A running lab. Tests may kill, stop and freeze what is in it, and leave it whole."""
+    os.environ["ORDERLAB_WEBHOOK_PATIENCE"] = "6"  # seconds until the notifier gives an inbox up
+    stack.up(HOME, jupyter=False)
+    try:
+        stack.reset(HOME)
+        yield RunningLab(HOME)
+    finally:
+        stack.down(HOME)
