@@ -24,6 +24,8 @@ SCALABLE = ("worker", "notifier", "relay")
 
 _ORDINARY = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", TEST_RUN)
 
+_CHOICES = ("ORDERLAB_WEBHOOK_PATIENCE",)  # what a person may set for the notifier
+
 
 @dataclass(frozen=True)
 class Program:
@@ -57,7 +59,11 @@ def services(home: Home, state: State) -> list[Program]:
             "ORDERLAB_JWT_SECRET": secrets["jwt"],
             "ORDERLAB_DEMO_LOGIN": "on",
         },
-        "notifier": {"ORDERLAB_WEBHOOK_SECRET": secrets["webhook"], "ORDERLAB_PORTAL_URL": state.portal_url},
+        "notifier": {
+            "ORDERLAB_WEBHOOK_SECRET": secrets["webhook"],
+            "ORDERLAB_PORTAL_URL": state.portal_url,
+            **{name: os.environ[name] for name in _CHOICES if name in os.environ},
+        },
     }
     programs = []
     for name in SERVICES:
