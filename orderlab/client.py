@@ -43,6 +43,11 @@ class ApiProblem(OrderlabError):
         self.title = title
         self.errors = tuple(errors)
 
+    @property
+    def temporary(self) -> bool:
+        """Whether it is the lab's trouble rather than the request's: the same may work in a moment."""
+        return self.status >= 500
+
 
 class ClientSteps:
     """The steps of one order that whoever plays the portal performs (1, 2, 4, 11), collected for one report."""

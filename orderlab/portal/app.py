@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from orderlab.client import ApiAway, ApiProblem, OrdersClient
 from orderlab.lab.rows import clock
-from orderlab.portal.pages import AWAY, pages
+from orderlab.portal.pages import pages
 from orderlab.portal.parts import Parts, Reader
 from orderlab.portal.progress import language, speak
 from orderlab.portal.store import Database, Inbox, Reports
@@ -140,7 +140,7 @@ def _api_away(away: ApiAway) -> ResponseReturnValue:
 def _api_problem(problem: ApiProblem) -> ResponseReturnValue:
     if problem.status == 404:
         return _not_found()
-    if problem.status in AWAY:
+    if problem.temporary:
         return render_template("away.html", form=None, detail=problem.detail), 503
     return _message(502, _("The Orders API refused"), _("What it says is below."), f"{problem.title}: {problem.detail}")
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from flask import Response, stream_with_context
 
+from orderlab.client import ApiAway, ApiProblem
+
 HEARTBEAT = 5.0
 """Seconds after which a silent stream says a comment: that is how a reader who has gone is noticed."""
 
@@ -26,6 +28,11 @@ def message(content: dict[str, Any], number: int | None = None) -> str:
     """One message with JSON content; the browser sends `number` back when it reconnects."""
     head = "" if number is None else f"id: {number}\n"
     return f"{head}data: {json.dumps(content)}\n\n"
+
+
+def comes_back(error: ApiAway | ApiProblem) -> bool:
+    """Whether what a stream reads from is only away for a while."""
+    return isinstance(error, ApiAway) or error.temporary
 
 
 def stream(messages: Callable[[], Iterator[str]]) -> Response:

@@ -20,8 +20,6 @@ from orderlab.trace import new_traceparent
 
 pages = Blueprint("pages", __name__)
 
-AWAY = (502, 503, 504)
-
 
 @pages.get("/")
 def home() -> ResponseReturnValue:
@@ -72,7 +70,12 @@ def order_stream(order_id: str) -> ResponseReturnValue:
     _need_order_id(order_id)
     after = request.headers.get("Last-Event-ID") or request.args.get("after", "")
     newest = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else 0
-    parts().reader.order(order_id)  # 404 is said before the stream begins
+    try:
+        parts().reader.order(order_id)  # for a browser 404 is the end, and anything but a stream is like it
+    except (ApiAway, ApiProblem) as error:
+        if not live.comes_back(error):
+            raise
+        return live.stream(lambda: iter([live.AWAY]))
     return live.stream(partial(follow, order_id, newest))
 
 
@@ -120,7 +123,7 @@ def _home(form: OrderForm, problems: list[str] | None = None) -> str:
 
 def _refused(form: OrderForm, problem: ApiProblem) -> ResponseReturnValue:
     """Say what the API has against it, beside the field it is about where there is one."""
-    if problem.status in AWAY:
+    if problem.temporary:
         return render_template("away.html", form=form, detail=problem.detail), 503
     return _home(form, form.blame(problem)), problem.status
 

@@ -9,7 +9,7 @@ from typing import Any
 from flask import render_template
 from flask_babel import get_locale
 
-from orderlab.client import ApiAway
+from orderlab.client import ApiAway, ApiProblem
 from orderlab.lab.drawing import sequence_svg, sequence_text
 from orderlab.lab.rows import observed
 from orderlab.lab.words import Words, words
@@ -111,7 +111,7 @@ def follow(order_id: str, newest: int) -> Iterator[str]:
     while True:
         try:
             progress = Progress(order_id, after=newest, wait=HEARTBEAT)
-        except ApiAway:
+        except (ApiAway, ApiProblem):  # what is wrong with it shows when the browser comes back
             yield AWAY
             return
         if len(progress.events) != known or progress.finished:

@@ -197,12 +197,12 @@ class Reports:
         for row in rows:
             try:
                 self._client.report(order_id, json.loads(row["events"]), row["token"], row["traceparent"])
-            except ApiProblem as problem:
-                log.warning("order %s: the API does not take the portal's steps: %s", order_id, problem)
-            except ApiAway as away:
-                log.warning("order %s: the portal's steps are reported later: %s", order_id, away)
-                with self._database as connection:
-                    connection.execute("UPDATE reports SET claimed = 0 WHERE id = ?", (row["id"],))
-                continue
+            except (ApiAway, ApiProblem) as error:
+                if isinstance(error, ApiAway) or error.temporary:
+                    log.warning("order %s: the portal's steps are reported later: %s", order_id, error)
+                    with self._database as connection:
+                        connection.execute("UPDATE reports SET claimed = 0 WHERE id = ?", (row["id"],))
+                    continue
+                log.warning("order %s: the API does not take the portal's steps: %s", order_id, error)
             with self._database as connection:
                 connection.execute("DELETE FROM reports WHERE id = ?", (row["id"],))

@@ -29,6 +29,10 @@ function listen(address) {
   stream.addEventListener("away", () => {
     if (away) away.hidden = false;
   });
+  stream.addEventListener("error", () => {
+    const stopped = document.getElementById("stopped");
+    if (stopped && stream.readyState === EventSource.CLOSED) stopped.hidden = false;
+  });
   window.addEventListener("pagehide", () => stream.close());
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -119,11 +120,22 @@ def test_an_api_that_goes_away_ends_the_stream_with_a_word_and_the_browser_comes
     assert last == "retry: 3000\nevent: away\ndata:\n\n"
 
 
+@pytest.mark.parametrize("trouble", [503, 500, None], ids=["database away", "fault", "connection refused"])
+def test_a_browser_that_comes_back_too_early_still_gets_a_stream(
+    api: Any, app: Flask, order_id: str, trouble: int | None
+) -> None:
+    def on_request(request: httpx.Request) -> httpx.Response:
+        if trouble is None:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(trouble, json={})
+
+    api.on_request = on_request
+    assert list(messages(app, f"/orders/{order_id}/stream")) == [live.AWAY]
+
+
 def test_a_stream_too_many_is_asked_to_come_again_and_a_seat_is_given_back(
     api: Any, app: Flask, order_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import threading
-
     monkeypatch.setattr(live, "_seats", threading.BoundedSemaphore(1))
     first = messages(app, f"/orders/{order_id}/stream")
     next(first)

@@ -66,9 +66,12 @@ def test_the_confirmation_shows_the_id_and_then_reports_the_portals_steps_once_i
     assert times == sorted(times)
 
 
-def test_steps_that_could_not_be_reported_are_reported_with_the_next_look(api: Any, browser: Any, app: Flask) -> None:
+@pytest.mark.parametrize("status", [None, 503])
+def test_steps_that_could_not_be_reported_are_reported_with_the_next_look(
+    api: Any, browser: Any, app: Flask, status: int | None
+) -> None:
     order_id = created(browser.press())
-    api.on_request = refuse("/events", method="POST")
+    api.on_request = refuse("/events", "POST", status)
     browser.get(f"/orders/{order_id}")
     assert parts(app).reports.pending(order_id)
     api.on_request = lambda request: None
@@ -171,12 +174,15 @@ def test_a_form_without_its_csrf_token_is_refused_in_the_persons_language(api: A
     assert api.requests == []
 
 
-def refuse(path: str, method: str) -> Any:
-    """Break the connection of these requests."""
+def refuse(path: str, method: str, status: int | None = None) -> Any:
+    """Answer these requests with this status, or break their connection."""
 
-    def on_request(request: httpx.Request) -> None:
-        if request.method == method and request.url.path.endswith(path):
-            raise httpx.ConnectError("Connection refused")
+    def on_request(request: httpx.Request) -> httpx.Response | None:
+        if request.method != method or not request.url.path.endswith(path):
+            return None
+        if status:
+            return httpx.Response(status, json={})
+        raise httpx.ConnectError("Connection refused")
 
     return on_request
 
