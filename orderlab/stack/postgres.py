@@ -39,7 +39,7 @@ def program(home: Home, port: int) -> Program:
     data = home.path / "postgresql/data"
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
     command = [str(_programs() / "postgres"), "-D", str(data), "-p", str(port), *settings]
-    return Program("postgresql", command, ordinary(home), str(home.path), "INT", not_root=True, postgres_data=str(data))
+    return Program("postgresql", command, ordinary(home), str(home.path), "INT", postgres_data=str(data))
 
 
 def prepare(home: Home, password: str) -> None:
@@ -55,15 +55,17 @@ def prepare(home: Home, password: str) -> None:
     command += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale-provider", "builtin"]
     command += ["--builtin-locale", "C.UTF-8", "--locale", "C", "--no-instructions"]
     try:
-        _run(home, command)
+        _run(home, new, command)
     finally:
         secret.unlink()
-    _run(home, [str(_programs() / "postgres"), "--single", "-D", str(new), "postgres"], f"CREATE DATABASE {OWNER};\n")
+    single = [str(_programs() / "postgres"), "--single", "-D", str(new), "postgres"]
+    _run(home, new, single, f"CREATE DATABASE {OWNER};\n")
     new.rename(data)
 
 
-def _run(home: Home, command: list[str], says: str = "") -> None:
-    ended = supervisor.run_once(home, Program("initdb", command, ordinary(home), str(home.path), not_root=True), says)
+def _run(home: Home, data: Path, command: list[str], says: str = "") -> None:
+    once = Program("initdb", command, ordinary(home), str(home.path), postgres_data=str(data))
+    ended = supervisor.run_once(home, once, says)
     if ended.returncode:
         raise StackError(f"PostgreSQL's data folder could not be made: {supervisor.last_words(ended.stderr)}")
 

@@ -38,8 +38,7 @@ class Program:
     stop_signal: str = "TERM"
     stop_seconds: int = 10
     most: int = 1
-    not_root: bool = False
-    postgres_data: str = ""
+    postgres_data: str = ""  # PostgreSQL is particular about who it is and whose its data is
 
 
 def ordinary(home: Home, more: Mapping[str, str] | None = None) -> dict[str, str]:
