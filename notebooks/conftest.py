@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import re
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ CELL_TIMEOUT = 90.0  # seconds for a cell
 OUTPUT_TIMEOUT = 30.0  # seconds for the outputs of a cell that has ended
 PICTURE_RMS = 8.0  # how far two pictures may be apart, of 255
 
+SANITIZE = Path(__file__).with_name("sanitize.cfg")
+
 _DRAWING = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)")
 _TIME = re.compile(r'(<text [^>]*class="time"[^>]*>)[^<]*')
 
@@ -34,11 +37,13 @@ _run, _message, _sanitize = IPyNbCell.runtest, IPyNbFile.get_kernel_message, IPy
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """A kernel of this environment, whatever the notebook names, and a time-out that ends."""
+    """A kernel of this environment, whatever the notebook names; a time-out that ends; what is new in every run."""
     if config.option.nbval or config.option.nbval_lax:
         config.option.nbval_current_env = config.option.nbval_kernel_name is None
         if config.option.nbval_cell_timeout == 2000:  # nbval's default
             config.option.nbval_cell_timeout = CELL_TIMEOUT
+        if config.option.nbval_sanitize_with is None and SANITIZE.exists():
+            config.option.nbval_sanitize_with = str(SANITIZE)
 
 
 def run_strictly(cell: Any) -> None:
@@ -86,8 +91,9 @@ def clear(file: Any, outputs: list[Any]) -> None:
 
 def sanitize_drawing(cell: Any, text: Any) -> Any:
     """A drawing is compared as the SVG that it is, with its times left out."""
-    text = _sanitize(cell, text)
-    return _DRAWING.sub(lambda found: untimed(found[1]), text) if isinstance(text, str) else text
+    if not isinstance(text, str):
+        return text
+    return _sanitize(cell, _DRAWING.sub(lambda found: untimed(found[1]), text))
 
 
 def untimed(drawing: str) -> str:

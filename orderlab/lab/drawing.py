@@ -101,9 +101,20 @@ def expected_text(*, language: str = "en") -> str:
 class Drawing:
     """A sequence diagram for a notebook: a picture that also shows where the notebook is not trusted, and its text."""
 
-    def __init__(self, events: Sequence[Event], *, title: str = "", language: str = "en") -> None:
-        self.svg = sequence_svg(events, title=title, language=language)
-        self.text = sequence_text(events, language=language, times=False)
+    def __init__(self, svg: str, text: str) -> None:
+        self.svg = svg
+        self.text = text
+
+    @classmethod
+    def of(cls, events: Sequence[Event], *, title: str = "", language: str = "en") -> Drawing:
+        """What happened; the text leaves the times out, so that the same run reads the same."""
+        svg = sequence_svg(events, title=title, language=language)
+        return cls(svg, sequence_text(events, language=language, times=False))
+
+    @classmethod
+    def expected(cls, *, language: str = "en") -> Drawing:
+        """The diagram as drawn."""
+        return cls(expected_svg(language=language), expected_text(language=language))
 
     def __str__(self) -> str:
         return self.text
@@ -208,7 +219,7 @@ def _bars(arrows: Sequence[tuple[Arrow, float]], layout: Layout) -> list[str]:
             if lane in (arrow.step.source, arrow.step.target) and first <= arrow.step.number <= last
             if not (arrow.step.number == 18 and arrow.step.part)
         ]
-        if ys:
+        if len(ys) > 1:
             bars.append(
                 f'<rect x="{_n(layout.x(lane) - half)}" y="{_n(ys[0] - 5)}" width="{_n(half * 2)}" '
                 f'height="{_n(ys[-1] - ys[0] + 10)}" rx="2" fill="#e6ecf5" stroke="#9fb0c8"/>'
@@ -264,9 +275,12 @@ def _words(arrow: Arrow, source: float, target: float, y: float, layout: Layout)
     if source == target:
         return _label(text, source + 42, y - 3, size=layout.text, halo=True, markup=True)
     way = 1 if target > source else -1
-    if _LETTER * (len(arrow.text) + len(arrow.remark)) > abs(target - source) - 30:  # long words begin beside the badge
-        anchor = "start" if way > 0 else "end"
-        return _label(text, source + way * 13, y - 10, size=layout.text, anchor=anchor, halo=True, markup=True)
+    wide = _LETTER * (len(arrow.text) + len(arrow.remark))
+    if wide > abs(target - source) - 30:  # long words begin beside the badge, and end on the paper
+        x, anchor = source + way * 13, "start" if way > 0 else "end"
+        if way > 0 and x + wide > layout.width:
+            x, anchor = layout.width - 12, "end"
+        return _label(text, x, y - 10, size=layout.text, anchor=anchor, halo=True, markup=True)
     middle = (source + target) / 2 + way * 6
     return _label(
         text, middle, y - (10 if arrow.step == NOTIFY else 8), size=layout.text, anchor="middle", halo=True, markup=True

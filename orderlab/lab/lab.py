@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,10 +17,10 @@ from orderlab import tokens
 from orderlab.client import OrdersClient
 from orderlab.lab.attach import LabError, attach
 from orderlab.lab.drawing import Drawing
-from orderlab.lab.portal import Portal, answer, order_body
+from orderlab.lab.portal import RECORDED, Portal, answer, order_body
 from orderlab.lab.shown import Answer, Order, Token
 from orderlab.order import TRANSITIONS, Status
-from orderlab.trace import new_traceparent
+from orderlab.trace import new_traceparent, trace_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,9 +55,14 @@ class Lab:
         self.portal_url = self._lab.portal_url
         self._http = httpx.Client(base_url=self._lab.api_url, timeout=30, trust_env=False)
         self._own_token: Token | None = None
+        self._answered: defaultdict[str, set[str]] = defaultdict(set)  # traces of answered POSTs, by order
 
     def __repr__(self) -> str:
         return f"Lab(api={self.api_url}, portal={self.portal_url})"
+
+    def diagram(self) -> Drawing:
+        """The nineteen arrows as drawn, before anything has run."""
+        return Drawing.expected()
 
     # placing orders
 
@@ -66,7 +72,7 @@ class Lab:
 
     def portal(self, order_id: str | None = None) -> Portal:
         """Play the portal for one order, an arrow a call."""
-        return Portal(self.client, order_id or self.new_id())
+        return Portal(self.client, order_id or self.new_id(), self._answered)
 
     def create_order(
         self,
@@ -137,9 +143,13 @@ class Lab:
         """
         token = self.login() if token is None else token
         text = token.text if isinstance(token, Token) else token
-        headers = {"traceparent": new_traceparent()} | ({"Authorization": f"Bearer {text}"} if text else {})
+        traceparent = new_traceparent()
+        headers = {"traceparent": traceparent} | ({"Authorization": f"Bearer {text}"} if text else {})
         json = order_body(order_id or self.new_id(), items, **more) if body is None else body
-        return answer(self._http.post("/orders", json=json, headers=headers))
+        answered = answer(self._http.post("/orders", json=json, headers=headers))
+        if answered.status in RECORDED and isinstance(json, dict):
+            self._answered[str(json.get("order_id"))].add(trace_id(traceparent))
+        return answered
 
     def at_once(self, times: int, call: Callable[..., T], *arguments: Any, **named: Any) -> list[T]:
         """Make one call so many times at the same moment, each in a thread of its own; the results."""
@@ -166,13 +176,14 @@ class Lab:
         return pd.DataFrame(self.client.orders(self._token(), limit=limit)["orders"], columns=columns)
 
     def wait(self, order_id: str, timeout: float = 30) -> Order:
-        """Wait until the order has come to its end: final status, message acked, both webhooks recorded.
+        """Wait until the order has come to its end: final status, message acked, both webhooks recorded, and every
+        POST of it that was answered to this notebook.
 
         Raises `LabError` that says what is missing after `timeout` seconds.
         """
         end = time.monotonic() + timeout
         told = self.client.events(order_id, self._token())
-        while missing := _missing(told):
+        while missing := _missing(told, self._answered[order_id]):
             left = end - time.monotonic()
             if left <= 0:
                 raise LabError(
@@ -204,7 +215,7 @@ class Lab:
     def sequence(self, order_id: str) -> Drawing:
         """What happened to the order, as the diagram draws it."""
         told = self.client.events(order_id, self._token())
-        return Drawing(told["events"], title=f"{order_id} · {told['status']}")
+        return Drawing.of(told["events"], title=f"{order_id} · {told['status']}")
 
     def timeline(self, order_id: str) -> Timeline:
         """What happened to the order, as bars over time."""
@@ -214,6 +225,13 @@ class Lab:
         return Timeline(told["events"], f"{order_id} · {told['status']}")
 
     # behind the front door
+
+    def reserved(self, sku: str) -> int:
+        """How many of a product are set aside for orders."""
+        products = self.table("products").set_index("sku")
+        if sku not in products.index:
+            raise LabError(f"There is no product {sku!r}. The products are: {', '.join(products.index)}.")
+        return int(products.reserved[sku])
 
     def table(self, name: str, order_id: str | None = None, limit: int = 100) -> pd.DataFrame:
         """The last rows of a table in PostgreSQL, oldest first; only those of an order if one is given."""
@@ -254,8 +272,11 @@ class Lab:
         return self._own_token.text
 
 
-def _missing(told: Mapping[str, Any]) -> list[str]:
+def _missing(told: Mapping[str, Any], traces: set[str]) -> list[str]:
     """What an order has yet to come to."""
     missing = [] if not TRANSITIONS[Status(told["status"])] else ["CONFIRMED or REJECTED"]
     there = {event["label"] for event in told["events"]}
-    return missing + [f"{label} ({what})" for label, what in _LAST.items() if label not in there]
+    missing += [f"{label} ({what})" for label, what in _LAST.items() if label not in there]
+    if traces - {event["trace_id"] for event in told["events"] if event["label"] == "10"}:
+        missing.append("10 (respond_created) of a further POST")
+    return missing

@@ -10,10 +10,12 @@ import httpx
 from orderlab.client import ClientSteps, OrdersClient
 from orderlab.lab.shown import Answer, Token
 from orderlab.sequence import CLICK_CREATE_ORDER, POST_ORDER, REQUEST_DEMO_TOKEN, SHOW_CONFIRMATION
-from orderlab.trace import new_traceparent
+from orderlab.trace import new_traceparent, trace_id
 
 CUSTOMER = {"name": "Ada", "email": "ada@example.com"}
 ITEMS = {"KEYBOARD": 1}
+RECORDED = (200, 201, 409)
+"""Answers to POST /orders that come with an event, for they are about an order that is there."""
 
 
 def order_body(
@@ -44,8 +46,10 @@ def answer(response: httpx.Response) -> Answer:
 class Portal:
     """One person, one order. Each call is one numbered arrow, or the request that sets several off."""
 
-    def __init__(self, client: OrdersClient, order_id: str) -> None:
+    def __init__(self, client: OrdersClient, order_id: str, answered: Mapping[str, set[str]]) -> None:
+        """`answered` is told the trace of a POST that was answered, by order."""
         self.order_id = order_id
+        self._answered = answered
         self._client = client
         self._steps = ClientSteps(order_id)
         self._trace = new_traceparent()
@@ -67,7 +71,9 @@ class Portal:
         """
         token = self._token or self.request_demo_token()
         body = order_body(self.order_id, items, **more)
-        return answer(self._steps(POST_ORDER, self._client.create_order, body, token.text, self._trace))
+        response = self._steps(POST_ORDER, self._client.create_order, body, token.text, self._trace)
+        self._answered[self.order_id].add(trace_id(self._trace))
+        return answer(response)
 
     def show_confirmation(self) -> str:
         """11: what the person reads. The portal's own steps are then reported to the API, in one go."""

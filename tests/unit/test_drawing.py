@@ -252,7 +252,7 @@ def test_every_step_says_something_in_spanish_that_is_not_left_in_english() -> N
 
 
 def test_a_notebook_that_is_not_trusted_gets_an_image_and_its_text() -> None:
-    shown = drawing.Drawing(happy(), title="ws")._repr_mimebundle_()
+    shown = drawing.Drawing.of(happy(), title="ws")._repr_mimebundle_()
     assert set(shown) == {"text/html", "text/plain"}
     image = ET.fromstring(shown["text/html"].replace('">', '"/>'))
     assert image.tag == "img"
