@@ -17,7 +17,6 @@ HOME = Path(os.environ.get("ORDERLAB_TEST_HOME") or Path(__file__).parents[1] / 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[RunningLab]:
     """A running lab. Tests may kill, stop and freeze what is in it, and leave it whole."""
-    os.environ["ORDERLAB_WEBHOOK_PATIENCE"] = "6"  # seconds until the notifier gives an inbox up
     stack.up(HOME, jupyter=False)
     try:
         stack.reset(HOME)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
+import subprocess
+import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +21,7 @@ import jwt
 import psycopg
 from psycopg.rows import dict_row
 
-from orderlab import stack
+from orderlab import schema, stack
 from orderlab.stack import Home
 
 PATIENCE = 60.0
@@ -201,6 +206,13 @@ class RunningLab:
         )
         assert not messages
 
+    def inbox(self, order_ids: Iterable[str]) -> list[dict[str, Any]]:
+        """The webhooks of these orders that the portal has in its inbox."""
+        wanted = set(order_ids)
+        with closing(sqlite3.connect(self.portal_data)) as inbox:
+            inbox.row_factory = sqlite3.Row
+            return [dict(row) for row in inbox.execute("SELECT * FROM inbox") if row["order_id"] in wanted]
+
     # breaking things
 
     def kill(self, program: str) -> None:
@@ -214,6 +226,29 @@ class RunningLab:
     def stop(self, program: str) -> None:
         """Take a program away until `revive`."""
         stack.stop(self.home, program)
+
+    def scale(self, service: str, processes: int) -> None:
+        """Have this many processes of a service."""
+        stack.scale(self.home, service, processes)
+
+    @contextmanager
+    def another(self, service: str, **environment: str) -> Iterator[None]:
+        """One more process of a service, with settings of its own."""
+        database_url = schema.role_url(self.database_url, service, self.secrets[f"database:{service}"])
+        told = {
+            "ORDERLAB_DATABASE_URL": database_url,
+            "ORDERLAB_AMQP_URL": self.amqp_url,
+            "ORDERLAB_PORTAL_URL": self.portal_url,
+            "ORDERLAB_WEBHOOK_SECRET": self.secrets["webhook"],
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orderlab.services", service], env={**os.environ, **told, **environment}
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
 
 
 def problem(response: httpx.Response, status: int) -> dict[str, Any]:

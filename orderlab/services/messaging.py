@@ -8,7 +8,9 @@ from functools import partial
 from typing import Any
 
 import eventlet
+from amqp.exceptions import AMQPError
 from kombu import Connection
+from kombu.exceptions import OperationalError
 from kombu.pools import producers
 from nameko.extensions import DependencyProvider, SharedExtension
 from nameko.messaging import Consumer, QueueConsumer
@@ -24,6 +26,8 @@ from orderlab.settings import Settings
 
 CONFIRM_TIMEOUT = 5
 """Seconds the broker has to confirm a message."""
+AWAY = (OperationalError, AMQPError, OSError)
+"""What Kombu, amqp and the socket raise when the broker is away, refuses, or does not confirm."""
 TRIES = 10
 """Deliveries after which an error nobody foresaw makes a message a dead one."""
 
@@ -69,7 +73,7 @@ class Broker(SharedExtension):
                     confirm_timeout=CONFIRM_TIMEOUT,
                     **properties,
                 )
-        except (*self._connection.recoverable_connection_errors, *self._connection.recoverable_channel_errors) as error:
+        except AWAY as error:
             raise BrokerAway from error
 
 

@@ -43,7 +43,7 @@ class Webhooks:
 
         try:
             for attempt in Retrying(
-                wait=wait_exponential(multiplier=0.25, max=15), stop=stop_after_delay(self._patience), before=count
+                wait=wait_exponential(multiplier=0.25, max=5), stop=stop_after_delay(self._patience), before=count
             ):
                 with attempt:
                     self._post(message)
