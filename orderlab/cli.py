@@ -92,10 +92,9 @@ def status(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(told.as_dict(), indent=2))
     elif told.services:
-        table = Table("program", "state", "pids", box=None)
         for name, service in told.services.items():
-            table.add_row(name, service.state, " ".join(map(str, service.pids)))
-        console.print(table)
+            click.echo(f"{name:11} {service.state:8} pid {' '.join(map(str, service.pids))}")
+        click.echo()
         _print_addresses(told)
     else:
         console.print("The lab is not up. Start it: ./lab up")
@@ -229,11 +228,10 @@ def _send_one_order() -> tuple[dict[str, Any], list[dict[str, Any]], str]:
 
 
 def _print_addresses(told: Any) -> None:
-    table = Table(box=None, show_header=False)
-    for name, url in (("portal", told.portal_url), ("API", told.api_url), ("JupyterLab", told.jupyter_url)):
+    # Not a table: an address must never be cut to the width of the terminal.
+    for name, url in (("Portal", told.portal_url), ("API", told.api_url), ("JupyterLab", told.jupyter_url)):
         if url:
-            table.add_row(name, Text(url))
-    console.print(table)
+            click.echo(f"{name:11} {url}")
 
 
 @contextmanager

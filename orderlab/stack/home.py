@@ -32,6 +32,10 @@ def default_home() -> Path:
     return Path(os.environ.get("ORDERLAB_HOME") or ROOT / ".orderlab").absolute()
 
 
+class PortTaken(StackError):
+    """Another program has taken a port of the lab."""
+
+
 @dataclass
 class State:
     """What there is to know of a lab that has been brought up: `lab.json` (mode 0600, for it holds passwords)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -12,7 +13,7 @@ from pathlib import Path
 from orderlab import schema, topology
 from orderlab.stack import control, ports, postgres, programs, rabbitmq, readiness, strays, supervisor
 from orderlab.stack import jupyter as jupyterlab
-from orderlab.stack.home import SERVICES, Home, StackError, State
+from orderlab.stack.home import SERVICES, Home, PortTaken, StackError, State
 
 _SERVERS = ("postgresql", "rabbitmq")
 _NEED_SERVERS = (*SERVICES, "portal")
@@ -59,7 +60,7 @@ def up(path: Path, *, jupyter: bool = True, say: Say = lambda line: None) -> Sta
             started = _repair(home, state, jupyter, say)
         else:
             strays.stop(home)
-            state, started = _begin(home, jupyter, say), True
+            state, started = _begin_where_free(home, jupyter, say), True
     return _status(state, {}, started=started)
 
 
@@ -118,6 +119,14 @@ def reset(path: Path) -> None:
         with closing(sqlite3.connect(home.inbox, timeout=10)) as inbox, inbox:
             if inbox.execute("SELECT 1 FROM sqlite_master WHERE name = 'inbox'").fetchone():
                 inbox.execute("DELETE FROM inbox")
+
+
+def _begin_where_free(home: Home, with_jupyter: bool, say: Say) -> State:
+    """Begin, again if another program takes a port between our look at it and our use of it."""
+    for _ in range(2):
+        with contextlib.suppress(PortTaken):
+            return _begin(home, with_jupyter, say)
+    return _begin(home, with_jupyter, say)
 
 
 def _begin(home: Home, with_jupyter: bool, say: Say) -> State:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import psutil  # type: ignore[import-untyped]
+
 from orderlab.bootstrap import cache
 from orderlab.stack.home import StackError
 
@@ -66,6 +68,14 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether it is this process that listens on the port."""
+    try:
+        return any(socket.laddr.port == port for socket in psutil.Process(pid).net_connections("tcp4"))
+    except (psutil.Error, ValueError):
+        return False
 
 
 def _lock(port: int) -> int | None:

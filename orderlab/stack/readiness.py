@@ -15,7 +15,7 @@ from kombu.utils.url import parse_url
 
 from orderlab import topology
 from orderlab.stack import control, ports, supervisor
-from orderlab.stack.home import Home, StackError, State
+from orderlab.stack.home import Home, PortTaken, StackError, State
 
 _CALLED = {
     "postgresql": "PostgreSQL",
@@ -112,19 +112,22 @@ def wait(home: Home, state: State, names: Iterable[str], seconds: float = 60.0) 
 
     A program that ends again and again is given up at once.
     """
-    end = time.monotonic() + seconds
+    begun, end = time.time(), time.monotonic() + seconds
     endings: dict[str, set[int]] = {}
     waiting = set(names)
     while reasons := failing(state, waiting):
         waiting = set(reasons)
         for process in control.processes(state):
-            if process.program in waiting and process.ended_at:
+            if process.program in waiting and process.ended_at > begun:
+                _need_port(state, process)
                 endings.setdefault(process.program, set()).add(process.ended_at)
                 if len(endings[process.program]) > _CHANCES:
-                    raise StackError(f"{_called(process.program)} did not start{_why(home, state, process.program)}")
+                    raise StackError(f"{_called(process.program)} did not start: {_last_words(home, process.program)}")
         if time.monotonic() > end:
             name, reason = next(iter(reasons.items()))
-            raise StackError(f"{_called(name)} did not get ready in {seconds:.0f} s: {reason}{_why(home, state, name)}")
+            raise StackError(
+                f"{_called(name)} did not get ready in {seconds:.0f} s: {reason}: {_last_words(home, name)}"
+            )
         time.sleep(0.05)
 
 
@@ -132,11 +135,14 @@ def _called(name: str) -> str:
     return _CALLED.get(name, f"The {name}")
 
 
-def _why(home: Home, state: State, name: str) -> str:
-    """What can be said of a program that does not start: a taken port, else the last words of its log."""
-    port = state.ports.get(name)
-    if port and not ports.is_free(port) and not any(process.pid for process in control.processes(state, name)):
-        return f": another program has taken its port {port}. Run ./lab down, then ./lab up: it takes another."
-    file = home.logs / f"{name}.log"
+def _need_port(state: State, process: control.Process) -> None:
+    """Of a program that ended: raise `PortTaken` if that is why."""
+    port = state.ports.get(process.program)
+    if port and not ports.is_free(port) and not ports.listens(process.pid, port):
+        raise PortTaken(f"Another program has taken port {port} from {process.program}. Run ./lab down, then ./lab up.")
+
+
+def _last_words(home: Home, name: str) -> str:
+    file = next(iter(sorted(home.logs.glob(f"{name}*.log"))), home.logs / name)
     said = supervisor.last_words(file.read_text(errors="replace")) if file.exists() else "it said nothing"
-    return f": {said[:300]} (./lab logs {name} has the rest)"
+    return f"{said[:300]} (./lab logs {name} has the rest)"
