@@ -17,6 +17,7 @@ def main() -> int:
     """Serve until a signal comes; 1 with one line on stderr if that can't be."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("waitress").setLevel(logging.ERROR)  # a reader who leaves a stream is no news
     try:
         settings = Settings.from_environment()
         app = create_app(settings)
