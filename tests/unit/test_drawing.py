@@ -8,8 +8,6 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -33,35 +31,10 @@ from orderlab.sequence import (
     WEBHOOK_OPERATIONS,
     Lane,
     Outcome,
-    Step,
 )
+from tests.sample_events import event, happy
 
 SVG = "{http://www.w3.org/2000/svg}"
-NOON = datetime(2025, 1, 1, 12, tzinfo=UTC)
-Event = dict[str, Any]
-
-
-def event(step: Step, at: float, outcome: str = "ok", attempt: int = 1, trace: str = "a", name: str = "") -> Event:
-    """An event as the API gives it, `at` milliseconds after noon."""
-    began = NOON + timedelta(milliseconds=at)
-    return {
-        "id": int(at),
-        "step": step.number,
-        "part": step.part or None,
-        "label": step.label,
-        "name": name or step.name,
-        "outcome": outcome,
-        "lane": step.source,
-        "attempt": attempt,
-        "trace_id": trace * 32,
-        "started_at": began.isoformat(),
-        "ended_at": (began + timedelta(milliseconds=1)).isoformat(),
-        "data": {},
-    }
-
-
-def happy() -> list[Event]:
-    return [event(step, 10.0 * step.number) for step in STEPS]
 
 
 def groups(svg: str) -> list[ET.Element]:
