@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LONG_POLL = 20.0
-"""Seconds for which the API is asked to wait for the next event."""
+LONG_POLL = 5.0
+"""Seconds for which the API is asked to wait for the next event. Two events written at the same moment can show in
+the other order than their ids, and the first then goes unannounced; so this is short."""
 
 # An order has come to its end when these are in its journal, beside a final status.
 _LAST = {

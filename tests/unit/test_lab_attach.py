@@ -30,7 +30,7 @@ class _Alive(BaseHTTPRequestHandler):
 def api_url() -> Iterator[str]:
     """Something that answers as a live API does."""
     server = HTTPServer(("127.0.0.1", 0), _Alive)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
