@@ -31,7 +31,7 @@ class Webhooks:
         self._signer = Webhook(settings.webhook_secret)
         self._url = f"{settings.portal_url}/webhooks"
         self._patience = float(settings.webhook_patience)
-        self._http = httpx.Client(timeout=5, limits=httpx.Limits(max_connections=20))
+        self._http = httpx.Client(timeout=5, trust_env=False, limits=httpx.Limits(max_connections=20))
 
     def send(self, message: Message) -> int:
         """Deliver, trying again with back-off; return the tries it took. Raise `WebhookRefused` when patience ends."""
