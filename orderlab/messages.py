@@ -68,6 +68,8 @@ class Message:
     def from_amqp(cls, body: bytes, headers: Mapping[str, Any]) -> Message:
         """Read what `to_amqp` wrote; raise `UnprocessableMessage` that says what is wrong with it."""
         try:
+            if not headers.get("cloudEvents_id"):  # the binding would make one up
+                raise UnprocessableMessage("The message is no CloudEvent: wrong or missing id.")
             event = amqp.from_binary_event(amqp.AMQPMessage({"content-type": "application/json"}, dict(headers), body))
             data, subject = event.get_data(), event.get_subject()
             if not isinstance(data, dict) or not subject:
@@ -86,5 +88,5 @@ class Message:
             raise UnprocessableMessage(f"The message is no CloudEvent: wrong or missing {problems}.") from None
         except (json.JSONDecodeError, UnicodeDecodeError):
             raise UnprocessableMessage("The message's body is not JSON.") from None
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
             raise UnprocessableMessage(f"The message's headers can't be read: {error}.") from None
