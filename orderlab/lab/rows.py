@@ -10,7 +10,16 @@ from itertools import groupby
 from typing import Any
 
 from orderlab.lab.words import Words
-from orderlab.sequence import OTHER_STEPS, RESPOND_CREATED, STEPS, WEBHOOK_FAILED, Outcome, Step, find_step
+from orderlab.sequence import (
+    OTHER_STEPS,
+    RESPOND_CREATED,
+    STEPS,
+    VALIDATE_TOKEN,
+    WEBHOOK_FAILED,
+    Outcome,
+    Step,
+    find_step,
+)
 
 Event = Mapping[str, Any]
 """One event as `GET /orders/{order_id}/events` gives it."""
@@ -82,6 +91,16 @@ def clock(seconds: float) -> str:
         return f"{seconds:.3f} s"
     minutes, rest = divmod(round(seconds, 3), 60)
     return f"{minutes:.0f}:{rest:06.3f}"
+
+
+def starred(arrow: Arrow) -> str:
+    """What the arrow says, with a star where there is a note."""
+    return f"{arrow.text}*" if arrow.step == VALIDATE_TOKEN else arrow.text
+
+
+def draws_5(runs: Sequence[Run]) -> bool:
+    """Whether the arrow with a note is among these."""
+    return any(arrow.step == VALIDATE_TOKEN for run in runs for arrow in run.arrows)
 
 
 def _arrow(event: Event, start: datetime | None, words: Words) -> Arrow:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from orderlab.lab.drawing import STROKES, sequence_text
+from orderlab.lab.drawing import sequence_text
 from orderlab.lab.rows import Arrow, Event, clock, observed
+from orderlab.lab.svg import STROKES
 from orderlab.lab.words import ENGLISH
 from orderlab.sequence import Lane, Outcome
 

@@ -13,6 +13,7 @@ import pytest
 
 from orderlab.lab import drawing
 from orderlab.lab.rows import clock
+from orderlab.lab.svg import STROKES, WIDE
 from orderlab.lab.words import LANGUAGES
 from orderlab.sequence import (
     ACK_MESSAGE,
@@ -68,7 +69,7 @@ def test_the_lanes_stand_in_the_diagram_s_order(compact: bool) -> None:
 
 def test_every_arrow_goes_from_its_lane_to_its_lane() -> None:
     for step, group in zip(STEPS, groups(drawing.sequence_svg(happy())), strict=True):
-        start, end = drawing.WIDE.x(step.source), drawing.WIDE.x(step.target)
+        start, end = WIDE.x(step.source), WIDE.x(step.target)
         line, head = list(group.iter(f"{SVG}path"))[:2]
         assert _x(line) == start, step
         assert abs(_x(head) - end) < 20, step
@@ -123,7 +124,7 @@ def test_white_text_can_be_read_on_every_colour() -> None:
         part = channel / 255
         return part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
 
-    for stroke in drawing.STROKES.values():
+    for stroke in STROKES.values():
         red, green, blue = (light(int(stroke.colour[n : n + 2], 16)) for n in (1, 3, 5))
         assert 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05) >= 4.5, stroke
 
