@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -11,8 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orderlab import schema, topology
-from orderlab.stack import control, ports, postgres, programs, rabbitmq, readiness, strays, supervisor
-from orderlab.stack import jupyter as jupyterlab
+from orderlab.stack import control, plan, ports, programs, readiness, strays, supervisor
 from orderlab.stack.home import SERVICES, Home, PortTaken, StackError, State
 
 _SERVERS = ("postgresql", "rabbitmq")
@@ -136,11 +134,11 @@ def _begin(home: Home, with_jupyter: bool, say: Say) -> State:
         with ports.chosen([*ports.PREFERRED, "erlang", "epmd", "supervisor"], remembered) as choice:
             for line in choice.lines:
                 say(line)
-            state = _plan(home, choice.ports, scale)
-            _write(home, state)
+            state = plan.addresses(home, choice.ports, scale)
+            plan.write(home, state)
             supervisor.launch(home, state, choice.locks)
         if with_jupyter:
-            _add_jupyter(home, state)
+            plan.add_jupyter(home, state)
         _start(home, state, say)
     except BaseException:  # Ctrl-C too: nothing is left half-started
         strays.stop(home)
@@ -149,49 +147,10 @@ def _begin(home: Home, with_jupyter: bool, say: Say) -> State:
     return state
 
 
-def _write(home: Home, state: State) -> None:
-    """All that the supervisor and its programs read."""
-    private = _private_servers(home, state)
-    services = programs.services(home, state)
-    jupyterlab.prepare()
-    notebooks = jupyterlab.program(home, state.ports["jupyter"], home.secrets()["jupyter"])
-    state.programs = [program.name for program in (*private, *services)]
-    state.control_url = supervisor.write(home, [*private, *services, notebooks], state.ports["supervisor"])
-
-
-def _plan(home: Home, chosen: dict[str, int], scale: dict[str, int]) -> State:
-    """Addresses: those of servers that exist already, and ports for the rest."""
-    secrets = home.secrets()
-    return State(
-        api_url=f"http://127.0.0.1:{chosen['orders-api']}",
-        portal_url=f"http://127.0.0.1:{chosen['portal']}",
-        amqp_url=os.environ.get("ORDERLAB_AMQP_URL") or rabbitmq.url(chosen["rabbitmq"], secrets["rabbitmq"]),
-        database_url=os.environ.get("ORDERLAB_DATABASE_URL") or postgres.url(chosen["postgresql"], secrets["owner"]),
-        ports=chosen,
-        scale=scale,
-    )
-
-
-def _private_servers(home: Home, state: State) -> list[programs.Program]:
-    secrets = home.secrets()
-    private = []
-    if not os.environ.get("ORDERLAB_DATABASE_URL"):
-        postgres.prepare(home, secrets["owner"])
-        private.append(postgres.program(home, state.ports["postgresql"]))
-    if not os.environ.get("ORDERLAB_AMQP_URL"):
-        private.append(rabbitmq.program(home, state.ports, secrets))
-    return private
-
-
-def _add_jupyter(home: Home, state: State) -> None:
-    state.jupyter_url = jupyterlab.url(state.ports["jupyter"], home.secrets()["jupyter"])
-    state.programs.append("jupyter")
-
-
 def _repair(home: Home, state: State, with_jupyter: bool, say: Say) -> bool:
     """Start what a running lab lacks; whether there was anything."""
     if with_jupyter and "jupyter" not in state.programs:
-        _add_jupyter(home, state)
+        plan.add_jupyter(home, state)
     elif not readiness.failing(state, {*_SERVERS, *state.programs}):
         return False
     _start(home, state, say)
@@ -201,8 +160,10 @@ def _repair(home: Home, state: State, with_jupyter: bool, say: Say) -> bool:
 def _start(home: Home, state: State, say: Say) -> None:
     """Start what does not run, what others need first; return when all of it is ready."""
     home.remember(state)
-    say("starting PostgreSQL and RabbitMQ …")
-    _start_missing(state, [name for name in state.programs if name not in _NEED_SERVERS])
+    first = [name for name in state.programs if name not in _NEED_SERVERS]
+    if first:
+        say(f"starting {' and '.join(readiness.called(name) for name in first)} …")
+    _start_missing(state, first)
     readiness.wait(home, state, _SERVERS)
     say("starting the services …")
     schema.prepare(state.database_url, {service: home.secrets()[f"database:{service}"] for service in SERVICES})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -20,8 +20,8 @@ from orderlab.stack.home import Home, PortTaken, StackError, State
 _CALLED = {
     "postgresql": "PostgreSQL",
     "rabbitmq": "RabbitMQ",
-    "orders-api": "The Orders API",
-    "portal": "The portal",
+    "orders-api": "the Orders API",
+    "portal": "the portal",
     "jupyter": "JupyterLab",
 }
 Check = Callable[[], None]
@@ -122,17 +122,28 @@ def wait(home: Home, state: State, names: Iterable[str], seconds: float = 60.0) 
                 _need_port(state, process)
                 endings.setdefault(process.program, set()).add(process.ended_at)
                 if len(endings[process.program]) > _CHANCES:
-                    raise StackError(f"{_called(process.program)} did not start: {_last_words(home, process.program)}")
+                    raise StackError(f"{called(process.program)} did not start: {_last_words(home, process.program)}")
         if time.monotonic() > end:
             name, reason = next(iter(reasons.items()))
             raise StackError(
-                f"{_called(name)} did not get ready in {seconds:.0f} s: {reason}: {_last_words(home, name)}"
+                f"{called(name)} did not get ready in {seconds:.0f} s: {reason}: {_last_words(home, name)}"
             )
         time.sleep(0.05)
 
 
-def _called(name: str) -> str:
-    return _CALLED.get(name, f"The {name}")
+def need_named(state: State, variables: Mapping[str, str], seconds: float = 5.0) -> None:
+    """The servers that a person named must answer by then; `StackError` says which variable names one that does not."""
+    end = time.monotonic() + seconds
+    while reasons := failing(state, variables):
+        if time.monotonic() > end:
+            name, reason = next(iter(reasons.items()))
+            raise StackError(f"The {called(name)} that {variables[name]} names does not answer: {reason}")
+        time.sleep(0.1)
+
+
+def called(name: str) -> str:
+    """What people call a program."""
+    return _CALLED.get(name, f"the {name}")
 
 
 def _need_port(state: State, process: control.Process) -> None:
