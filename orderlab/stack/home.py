@@ -159,5 +159,5 @@ _SECRETS = {
     "rabbitmq": _word,
     "erlang_cookie": lambda: secrets.token_hex(20).upper(),
     "jupyter": lambda: secrets.token_hex(24),
-    **{f"database:{service}": _word for service in SERVICES},
+    **{f"database:{process}": _word for process in (*SERVICES, "portal")},
 }

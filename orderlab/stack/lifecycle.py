@@ -117,6 +117,7 @@ def reset(path: Path) -> None:
         with closing(sqlite3.connect(home.inbox, timeout=10)) as inbox, inbox:
             if inbox.execute("SELECT 1 FROM sqlite_master WHERE name = 'inbox'").fetchone():
                 inbox.execute("DELETE FROM inbox")
+                inbox.execute("DELETE FROM reports")
 
 
 def _begin_where_free(home: Home, with_jupyter: bool, say: Say) -> State:
@@ -166,8 +167,12 @@ def _start(home: Home, state: State, say: Say) -> None:
     _start_missing(state, first)
     readiness.wait(home, state, _SERVERS)
     say("starting the services …")
-    schema.prepare(state.database_url, {service: home.secrets()[f"database:{service}"] for service in SERVICES})
-    topology.declare(state.amqp_url)
+    passwords = {service: home.secrets()[f"database:{service}"] for service in schema.RIGHTS}
+    try:
+        schema.prepare(state.database_url, passwords)
+        topology.declare(state.amqp_url)
+    except readiness.FAILURES as error:  # a named server may lack rights, or have other tables or queues
+        raise StackError(f"The servers could not be prepared for the lab: {error}") from error
     _start_missing(state, _NEED_SERVERS)
     readiness.wait(home, state, state.programs)
 

@@ -75,6 +75,7 @@ def services(home: Home, state: State) -> list[Program]:
         "ORDERLAB_PORTAL_ADDRESS": f"127.0.0.1:{ports['portal']}",
         "ORDERLAB_PORTAL_SECRET": secrets["portal"],
         "ORDERLAB_PORTAL_DATA": str(home.inbox),
+        "ORDERLAB_DATABASE_URL": schema.role_url(state.database_url, "portal", secrets["database:portal"]),  # its gates
         "ORDERLAB_WEBHOOK_SECRET": secrets["webhook"],
     }
     home.inbox.parent.mkdir(mode=0o700, exist_ok=True)

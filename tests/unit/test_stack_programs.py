@@ -71,6 +71,7 @@ def test_nobody_is_told_more_than_it_needs(home: Home, state: State, monkeypatch
             "ORDERLAB_PORTAL_ADDRESS",
             "ORDERLAB_PORTAL_SECRET",
             "ORDERLAB_PORTAL_DATA",
+            "ORDERLAB_DATABASE_URL",  # for its gates alone
             "ORDERLAB_WEBHOOK_SECRET",
         },
     }
@@ -78,12 +79,8 @@ def test_nobody_is_told_more_than_it_needs(home: Home, state: State, monkeypatch
 
 
 def test_each_service_signs_in_to_the_database_as_itself(home: Home, state: State) -> None:
-    urls = {
-        program.environment["ORDERLAB_DATABASE_URL"]
-        for program in programs.services(home, state)
-        if program.name != "portal"
-    }
-    assert len(urls) == 4
+    urls = {program.environment["ORDERLAB_DATABASE_URL"] for program in programs.services(home, state)}
+    assert len(urls) == 5
     assert state.database_url not in urls
 
 
