@@ -155,6 +155,7 @@ def test_lab_takes_a_fitting_python_and_says_so_where_there_is_none(tmp_path: Pa
 
     package = tmp_path / "orderlab/bootstrap"
     package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text("import sys; print('set up by', sys.argv[1:])")
     named = bare | {"ORDERLAB_PYTHON": sys.executable}
