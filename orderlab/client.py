@@ -10,7 +10,8 @@ from urllib.parse import quote
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from orderlab.errors import FieldProblem, OrderlabError
+from orderlab.errors import ApiAway, FieldProblem, OrderlabError
+from orderlab.gates import AFTER, BEFORE, Fault, Gates, Kind, OpenGates, fired, raise_failure
 from orderlab.sequence import Step
 from orderlab.trace import new_traceparent
 
@@ -28,10 +29,6 @@ _PATIENT = Retrying(  # the API dies under an order and comes back: half a secon
     wait=wait_exponential(multiplier=0.5, exp_base=3),
     reraise=True,
 )
-
-
-class ApiAway(OrderlabError):
-    """The Orders API does not answer. `./lab up` starts it; nothing is lost by trying again."""
 
 
 class ApiProblem(OrderlabError):
@@ -52,25 +49,38 @@ class ApiProblem(OrderlabError):
 class ClientSteps:
     """The steps of one order that whoever plays the portal performs (1, 2, 4, 11), collected for one report."""
 
-    def __init__(self, order_id: str, events: Iterable[dict[str, Any]] = ()) -> None:
+    def __init__(self, order_id: str, events: Iterable[dict[str, Any]] = (), gates: Gates | None = None) -> None:
         self.order_id = order_id
         self.events = list(events)
+        self._gates = gates or OpenGates()
 
     def __call__(self, step: Step, effect: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Perform `step` by calling `effect`, note when it began and ended, and return its result.
 
-        A step that raises did not come to its end and is not noted.
+        A step that raises did not come to its end and is not noted, unless it was answered with a refusal.
         """
+        found = self._fire(step, BEFORE)
         started_at = datetime.now(UTC)
-        result = effect(*args, **kwargs)
-        self.events.append(
-            {
-                "step": step.number,
-                "started_at": started_at.isoformat(),
-                "ended_at": datetime.now(UTC).isoformat(),
-            }
-        )
+        raise_failure(found)
+        try:
+            result = effect(*args, **kwargs)
+            if any(fault.kind is Kind.DUPLICATE for _, fault in found):
+                effect(*args, **kwargs)
+        except ApiProblem:
+            self._note(step, started_at)
+            raise
+        self._note(step, started_at)
+        raise_failure(self._fire(step, AFTER))
         return result
+
+    def _note(self, step: Step, started_at: datetime) -> None:
+        ended_at = datetime.now(UTC)
+        self.events.append(
+            {"step": step.number, "started_at": started_at.isoformat(), "ended_at": ended_at.isoformat()}
+        )
+
+    def _fire(self, step: Step, when: str) -> list[tuple[Step, Fault]]:
+        return fired(self._gates, self.order_id, [step], when, 1, lambda: self.events) if self._gates.armed else []
 
 
 class OrdersClient:

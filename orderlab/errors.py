@@ -100,6 +100,18 @@ class GatewayError(OrderlabError):
     """The payment gateway did not answer. It is tried again."""
 
 
+class ApiAway(OrderlabError):
+    """The Orders API does not answer. `./lab up` starts it; nothing is lost by trying again."""
+
+
+class WebhookRefused(OrderlabError):
+    """The inbox did not take the webhook. It is tried again."""
+
+
+class WebhookGivenUp(OrderlabError):
+    """The inbox did not take the webhook for so long that it is given up."""
+
+
 class UnprocessableMessage(OrderlabError):
     """This message can't be processed, however often it is tried."""
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar
 
-from orderlab.errors import OrderlabError
+from orderlab.errors import BrokerAway, OrderlabError
+from orderlab.gates import AFTER, BEFORE, Fault, Gates, Kind, OpenGates, as_if, fired, raise_failure
+from orderlab.order import Design
 from orderlab.sequence import Outcome, Step
 
 P = ParamSpec("P")
@@ -67,6 +69,28 @@ class Events(list[Event]):
 
 
 @dataclass
+class Opened:
+    """What `Steps.begin` opened: the events that go on, and the faults that fired before them."""
+
+    events: list[Event]
+    faults: list[tuple[Step, Fault]]
+
+    @property
+    def steps(self) -> list[Step]:
+        """The steps that go on."""
+        return [event.step for event in self.events]
+
+    def close(self, outcome: Outcome) -> None:
+        """The steps have ended, so."""
+        for event in self.events:
+            event.ended_at, event.outcome = now(), outcome
+
+    def has(self, kind: Kind) -> bool:
+        """Whether a fault of this kind fired."""
+        return any(fault.kind is kind for _, fault in self.faults)
+
+
+@dataclass
 class Steps:
     """The steps of one order in one request or delivery. Calling it performs a step and records it.
 
@@ -76,39 +100,72 @@ class Steps:
     order_id: str
     trace_id: str
     attempt: int = 1
+    gates: Gates = field(default_factory=OpenGates)
+    outbox: bool = False  # whether what can't be published now is safe, and may be `deferred`
     events: Events = field(default_factory=Events)
     published: list[str] = field(default_factory=list)  # ids of messages the broker has confirmed
+    twice: dict[str, Callable[[], None]] = field(
+        default_factory=dict
+    )  # how a step happens twice that has a way of its own
 
     def __call__(self, step: Step | tuple[Step, ...], effect: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Perform `effect` as this step (or as these, when one transaction takes them together); return its result.
 
         The outcome is the result if that is an `Outcome`, else `ok`; an error ends the step with its own outcome.
         """
-        opened = self.begin(step)
+        opened, confirmed = self.begin(step), len(self.published)
         try:
-            result = effect(*args, **kwargs)
+            result = self._effect(opened, effect, *args, **kwargs)
+            self.end(opened, result if isinstance(result, Outcome) else Outcome.OK)
+        except BrokerAway:
+            del self.published[confirmed:]
+            if not (self.outbox and Outcome.DEFERRED in opened.steps[0].outcomes):
+                opened.close(Outcome.FAILED)
+                raise
+            opened.close(Outcome.DEFERRED)
+            return Outcome.DEFERRED  # type: ignore[return-value]  # publishing results in nothing but an outcome
         except Exception as error:
-            self.end(opened, error.outcome if isinstance(error, OrderlabError) else Outcome.FAILED)
+            opened.close(error.outcome if isinstance(error, OrderlabError) else Outcome.FAILED)
             raise
-        self.end(opened, result if isinstance(result, Outcome) else Outcome.OK)
         return result
 
-    def begin(self, step: Step | tuple[Step, ...]) -> list[Event]:
-        """Open a step whose effect is not one call, such as a response that is being sent."""
+    def begin(self, step: Step | tuple[Step, ...]) -> Opened:
+        """Pass the gate before a step and open it; for a step whose effect is not one call, such as a response."""
         steps = step if isinstance(step, tuple) else (step,)
+        faults = self._fire(steps, BEFORE)
         started_at = now()
-        opened = [Event(self.order_id, each, self.attempt, self.trace_id, started_at) for each in steps]
-        self.events.extend(opened)
+        opened = Opened([Event(self.order_id, each, self.attempt, self.trace_id, started_at) for each in steps], faults)
+        for at, fault in faults:
+            opened.events[steps.index(at)].data["fault"] = fault.kind
+        self.events.extend(opened.events)
         return opened
 
-    def end(self, opened: Sequence[Event], outcome: Outcome = Outcome.OK) -> None:
-        """Close what `begin` opened."""
-        for event in opened:
-            event.ended_at, event.outcome = now(), outcome
+    def end(self, opened: Opened, outcome: Outcome = Outcome.OK) -> None:
+        """Close what `begin` opened, and pass the gate after it."""
+        opened.close(outcome)
+        raise_failure(self._fire(opened.steps, AFTER))
 
-    def belong_to(self, order_id: str) -> None:
-        """It turns out which order these steps are of."""
-        self.order_id = order_id
+    def _effect(self, opened: Opened, effect: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The effect: not at all, once, or twice."""
+        if not opened.faults:
+            return effect(*args, **kwargs)
+        raise_failure(opened.faults)
+        if opened.has(Kind.DROP):
+            return as_if(opened.steps[-1])  # type: ignore[return-value]  # what can be dropped results in an outcome
+        result = effect(*args, **kwargs)
+        if opened.has(Kind.DUPLICATE):
+            again = self.twice.get(opened.steps[-1].label)
+            again() if again else effect(*args, **kwargs)
+        return result
+
+    def _fire(self, steps: Sequence[Step], when: str) -> list[tuple[Step, Fault]]:
+        if not self.gates.armed:
+            return []
+        return fired(self.gates, self.order_id, steps, when, self.attempt, self.events.as_rows)
+
+    def belong_to(self, order_id: str, design: Design) -> None:
+        """It turns out which order these steps are of, and which safeguards it travels with."""
+        self.order_id, self.outbox = order_id, design.outbox
         self.include([])
 
     def include(self, earlier: Sequence[Event]) -> None:

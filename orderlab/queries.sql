@@ -30,14 +30,12 @@ WITH placed AS (
 SELECT record_events(:events) FROM placed;
 
 -- name: start_processing^
--- 12: the order as it stands, and which delivery of its message this is; the delivery itself is recorded.
-WITH delivery AS (
-    SELECT coalesce(max(attempt), 0) + 1 AS attempt FROM order_events WHERE order_id = :order_id AND step = 12
-)
-SELECT o.order_id, o.status, o.rejection_reason, o.customer_name, o.customer_email, o.payment_token, o.total,
-       o.currency, o.design_outbox, o.design_idempotent_consumer, d.attempt,
-       record_events(:events, CASE WHEN d.attempt > 1 THEN 'redelivered' END, d.attempt)
-FROM orders o, delivery d WHERE o.order_id = :order_id;
+-- 12: the order as it stands, and which delivery of its message this is; the delivery itself is counted and recorded.
+WITH taken AS (UPDATE orders SET deliveries = deliveries + 1 WHERE order_id = :order_id RETURNING *)
+SELECT order_id, status, rejection_reason, customer_name, customer_email, payment_token, total, currency,
+       design_outbox, design_idempotent_consumer, deliveries AS attempt,
+       record_events(:events, CASE WHEN deliveries > 1 THEN 'redelivered' END, deliveries)
+FROM taken;
 
 -- name: items_short
 -- 13: the items of an order that are not there in the quantity it wants. Locks nothing.
@@ -109,12 +107,16 @@ SELECT o.subject = :subject AS mine,
        CASE WHEN o.subject = :subject THEN record_events(:events, order_trace => substr(o.traceparent, 4, 32)) END AS written
 FROM orders o WHERE o.order_id = :order_id;
 
--- name: claim_unpublished
+-- name: list_unpublished
 -- What the outbox holds and nobody has published, oldest first; a message gets `grace` for its own publisher.
+SELECT event_id FROM outbox
+WHERE published_at IS NULL AND created_at < clock_timestamp() - :grace::interval AND event_id <> ALL(:but)
+ORDER BY seq LIMIT :most;
+
+-- name: claim_message^
+-- Take a message of the outbox in hand, until the transaction ends; no row if somebody has it or it was published.
 SELECT event_id, order_id, attempt, type, source, data, traceparent, created_at
-FROM outbox
-WHERE published_at IS NULL AND created_at < clock_timestamp() - :grace::interval
-ORDER BY seq LIMIT :most FOR UPDATE SKIP LOCKED;
+FROM outbox WHERE event_id = :event_id AND published_at IS NULL FOR UPDATE SKIP LOCKED;
 
 -- name: settle_notification^
 -- 18a, 18b: the webhook was delivered, or given up with a reason. What is delivered stays delivered.

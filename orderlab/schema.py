@@ -8,6 +8,8 @@ from importlib.resources import files
 import psycopg
 from psycopg import conninfo, sql
 
+from orderlab import faults
+
 RIGHTS: Mapping[str, tuple[str, ...]] = {
     "orders-api": (
         "SELECT, INSERT ON orders, order_items",
@@ -18,7 +20,7 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
     ),
     "worker": (
         "SELECT ON orders, order_items",
-        "UPDATE (status, rejection_reason, updated_at) ON orders",
+        "UPDATE (status, rejection_reason, deliveries, updated_at) ON orders",
         "SELECT ON products",
         "UPDATE (reserved) ON products",
         "SELECT, INSERT ON payments",
@@ -37,8 +39,19 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
         "UPDATE (status, reason, updated_at) ON notifications",
         "SELECT, INSERT ON order_events",
     ),
+    "portal": (),  # it goes through the API; only its gates are here
 }
-"""What each service may do, and nothing else."""
+"""What each process may do, and nothing else."""
+
+GATES = (
+    "USAGE ON SCHEMA lab",
+    "SELECT ON lab.faults, lab.halts, lab.firings, lab.fault_list",
+    "UPDATE (fired, times) ON lab.faults",
+    "INSERT ON lab.firings, lab.halts",
+    "UPDATE (released_at, reason) ON lab.halts",
+    "SELECT, INSERT, UPDATE, DELETE ON lab.listeners",
+)
+"""What each process may do besides, for its gates."""
 
 _TABLES = "order_events, outbox, notifications, payments, order_items, orders"
 
@@ -69,10 +82,10 @@ def prepare(owner_url: str, passwords: Mapping[str, str]) -> None:
             _ensure_role(connection, role_name(owner_url, service), passwords[service])
             connection.execute(
                 sql.SQL(
-                    "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}; GRANT USAGE ON SCHEMA public TO {role}"
+                    "REVOKE ALL ON ALL TABLES IN SCHEMA public, lab FROM {role}; GRANT USAGE ON SCHEMA public TO {role}"
                 ).format(role=role)
             )
-            for right in rights:
+            for right in (*rights, *GATES):
                 connection.execute(sql.SQL("GRANT {right} TO {role}").format(right=sql.SQL(right), role=role))
 
 
@@ -87,7 +100,9 @@ def _ensure_role(connection: psycopg.Connection[tuple[object, ...]], name: str, 
 
 
 def reset(owner_url: str) -> None:
-    """Empty the orders and all that belongs to them, and restock."""
+    """Empty the orders and all that belongs to them, and restock. Faults are disarmed, halts released."""
     with psycopg.connect(owner_url) as connection:
         connection.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY CASCADE")
         connection.execute("UPDATE products SET reserved = 0 WHERE reserved <> 0")
+        faults.clear(connection)
+        connection.execute("DELETE FROM lab.firings")

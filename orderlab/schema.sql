@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS orders (
     design_idempotent_consumer boolean NOT NULL,
     request                    jsonb NOT NULL,
     traceparent                text NOT NULL,
+    deliveries                 integer NOT NULL DEFAULT 0, -- of its OrderCreated to the worker
     created_at                 timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at                 timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK ((status = 'REJECTED') = (rejection_reason IS NOT NULL))
@@ -97,8 +98,67 @@ CREATE TABLE IF NOT EXISTS order_events (
 );
 CREATE INDEX IF NOT EXISTS order_events_order_id ON order_events (order_id, id);
 
--- The lab's own: faults, halts and firings will live here.
+-- The lab's own: what is armed, what has fired, who is halted, and who listens.
 CREATE SCHEMA IF NOT EXISTS lab;
+
+-- One row a fault that was armed. It is spent when it has fired as often as it may.
+CREATE TABLE IF NOT EXISTS lab.faults (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind        text NOT NULL,
+    step        text,              -- a label such as 9 or 15c; null: every step
+    side        text,              -- before or after; null: both
+    order_id    text,              -- a pattern as of a shell; null: every order
+    attempt     integer,           -- which delivery; null: each
+    probability double precision NOT NULL DEFAULT 1,
+    seed        bigint NOT NULL DEFAULT 0,
+    seconds     double precision NOT NULL DEFAULT 0,
+    times       integer,           -- how often it may fire; null: always
+    fired       integer NOT NULL DEFAULT 0,
+    owner       integer,           -- the database connection of whoever armed it; when that is gone its halts end
+    armed_at    timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- One row a firing: of a fault at a gate, or of what was done to a process or server (step is null).
+CREATE TABLE IF NOT EXISTS lab.firings (
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    fault_id bigint,
+    kind     text NOT NULL,
+    order_id text,
+    step     text,
+    side     text,
+    attempt  integer,
+    process  text NOT NULL,
+    pid      integer,
+    fired_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- One row an order that is halted at a gate, until it is released; `pending` holds events not yet in the journal.
+CREATE TABLE IF NOT EXISTS lab.halts (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    fault_id    bigint NOT NULL,
+    order_id    text NOT NULL,
+    step        text NOT NULL,
+    side        text NOT NULL,
+    attempt     integer NOT NULL,
+    process     text NOT NULL,
+    pid         integer NOT NULL,
+    pending     jsonb NOT NULL,
+    halted_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    released_at timestamptz,
+    reason      text           -- why it was released: by whom, or because nobody was there any more
+);
+
+-- Who listens for faults, by the connection it listens with, and the newest fault list it has taken in.
+CREATE TABLE IF NOT EXISTS lab.listeners (
+    backend integer PRIMARY KEY,
+    process text NOT NULL,
+    pid     integer NOT NULL,
+    version bigint NOT NULL
+);
+
+-- One row: the version of the fault list. Whoever arms or clears counts it up, and so waits for whoever does so too.
+CREATE TABLE IF NOT EXISTS lab.fault_list (version bigint NOT NULL);
+INSERT INTO lab.fault_list SELECT 0 WHERE NOT EXISTS (SELECT FROM lab.fault_list);
 
 -- Every legal move of an order's status; the same table as orderlab/order.py, held together by a test.
 CREATE OR REPLACE FUNCTION refuse_illegal_transition() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -128,7 +188,8 @@ BEGIN
     INSERT INTO order_events
         (order_id, step, part, name, outcome, lane, attempt, trace_id, started_at, ended_at, data)
     SELECT e.order_id, e.step, e.part, e.name,
-           CASE WHEN e.ended_at IS NULL THEN coalesce(open_outcome, e.outcome) ELSE e.outcome END, e.lane,
+           CASE WHEN e.ended_at IS NOT NULL OR (e.part = 'c' AND open_outcome = 'rejected') THEN e.outcome
+                ELSE coalesce(open_outcome, e.outcome) END, e.lane, -- 15c itself goes well when the order is rejected
            CASE WHEN e.ended_at IS NULL THEN coalesce(open_attempt, e.attempt) ELSE e.attempt END,
            coalesce(e.trace_id, order_trace), e.started_at, coalesce(e.ended_at, clock_timestamp()), coalesce(e.data, '{}')
     FROM jsonb_to_recordset(events) AS e (

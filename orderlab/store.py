@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from importlib.resources import files
 from typing import Any
+from uuid import UUID
 
 import aiosql
 import psycopg
@@ -223,16 +224,18 @@ class Store:
 
     # relay, notifier, journal
 
-    def publish_unpublished(self, grace: timedelta, most: int, publish: Callable[[list[Row]], Events]) -> int:
-        """Hand the outbox's oldest messages to `publish` and mark them, in one transaction; return how many."""
+    def list_unpublished(self, grace: timedelta, most: int, but: Collection[UUID]) -> list[UUID]:
+        """The ids of the outbox's oldest messages that are older than `grace`, `but` these."""
+        rows = self._run(_all(queries.list_unpublished), grace=grace, most=most, but=list(but))
+        return [row["event_id"] for row in rows]
+
+    def publish_unpublished(self, event_id: UUID, publish: Callable[[Row], Events]) -> None:
+        """Hand a message to `publish`, and mark it and write its events in the transaction that holds it meanwhile."""
         try:
             with self.pool.connection() as connection, connection.transaction():
-                rows = list(queries.claim_unpublished(connection, grace=grace, most=most))
-                if rows:
-                    events = publish(rows)
-                    published = [row["event_id"] for row in rows]
-                    _scalar(queries.flush_journal)(connection, events=_rows(events), published=published)
-                return len(rows)
+                if row := queries.claim_message(connection, event_id=event_id):
+                    events = publish(row)
+                    _scalar(queries.flush_journal)(connection, events=_rows(events), published=[event_id])
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise DatabaseAway from error
 

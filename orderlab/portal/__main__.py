@@ -8,9 +8,20 @@ import sys
 import waitress
 
 from orderlab.errors import OrderlabError
+from orderlab.gatekeeper import Gatekeeper
+from orderlab.gates import Gates, OpenGates
 from orderlab.portal.app import create_app
 from orderlab.portal.live import MOST_STREAMS
 from orderlab.settings import Settings
+
+
+def _gates(settings: Settings) -> Gates:
+    """The portal's gates, where it is told the lab's database; it has no rights there but for them."""
+    if not settings.database_url:
+        return OpenGates()
+    gates = Gatekeeper(settings.database_url, "portal")
+    gates.start()
+    return gates
 
 
 def main() -> int:
@@ -20,7 +31,7 @@ def main() -> int:
     logging.getLogger("waitress").setLevel(logging.ERROR)  # a reader who leaves a stream is no news
     try:
         settings = Settings.from_environment()
-        app = create_app(settings)
+        app = create_app(settings, _gates(settings))
         server = waitress.create_server(
             app,
             listen=settings.portal_address,

@@ -13,7 +13,9 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from standardwebhooks import Webhook
 from werkzeug.exceptions import HTTPException
 
-from orderlab.client import ApiAway, ApiProblem, OrdersClient
+from orderlab.client import ApiProblem, OrdersClient
+from orderlab.errors import ApiAway
+from orderlab.gates import Gates, OpenGates
 from orderlab.lab.rows import clock
 from orderlab.portal.pages import pages
 from orderlab.portal.parts import Parts, Reader
@@ -32,7 +34,7 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def create_app(settings: Settings, client: OrdersClient | None = None) -> Flask:
+def create_app(settings: Settings, gates: Gates | None = None, client: OrdersClient | None = None) -> Flask:
     """The portal. Raises `MissingSetting` if a secret is missing."""
     settings.need("portal_secret", "webhook_secret")
     app = Flask(__name__)
@@ -49,7 +51,12 @@ def create_app(settings: Settings, client: OrdersClient | None = None) -> Flask:
     client = client or OrdersClient(settings.api_url)
     database = Database(settings.portal_data)
     app.extensions["orderlab"] = Parts(
-        client, Reader(client), Inbox(database), Reports(database, client), Webhook(settings.webhook_secret)
+        client,
+        Reader(client),
+        Inbox(database),
+        Reports(database, client),
+        Webhook(settings.webhook_secret),
+        gates or OpenGates(),
     )
     Babel(app, locale_selector=_choose_language)
     csrf = CSRFProtect(app)

@@ -9,7 +9,8 @@ from typing import Any
 
 from flask import Response, stream_with_context
 
-from orderlab.client import ApiAway, ApiProblem
+from orderlab.client import ApiProblem
+from orderlab.errors import ApiAway
 
 HEARTBEAT = 5.0
 """Seconds after which a silent stream says a comment: that is how a reader who has gone is noticed."""

@@ -9,7 +9,8 @@ from flask import Blueprint, Response, abort, flash, make_response, redirect, re
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from orderlab.client import ApiAway, ApiProblem, ClientSteps
+from orderlab.client import ApiProblem
+from orderlab.errors import ApiAway
 from orderlab.order import is_order_id
 from orderlab.portal import live
 from orderlab.portal.forms import OrderForm
@@ -31,7 +32,7 @@ def home() -> ResponseReturnValue:
 def create_order() -> ResponseReturnValue:
     """Steps 1 to 10: take the click, get a token, post the order; then on to its page, which is step 11."""
     form = OrderForm()
-    steps = ClientSteps(form.order_id.data)
+    steps = parts().steps(form.order_id.data)
     if not steps(CLICK_CREATE_ORDER, form.validate):
         return _home(form), 422
     traceparent = new_traceparent()
@@ -57,7 +58,7 @@ def order(order_id: str) -> ResponseReturnValue:
     if (unseen := reports.unseen(order_id)) is None:
         return show()
     number, events = unseen
-    steps = ClientSteps(order_id, events)
+    steps = parts().steps(order_id, events)
     response = make_response(steps(SHOW_CONFIRMATION, show))
     reports.seen(order_id, number, steps.events)
     response.call_on_close(partial(reports.hand_in, order_id))  # the person does not wait for it

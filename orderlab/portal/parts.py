@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from flask import current_app
 from standardwebhooks import Webhook
 
-from orderlab.client import ApiProblem, OrdersClient
+from orderlab.client import ApiProblem, ClientSteps, OrdersClient
+from orderlab.gates import Gates, OpenGates
 from orderlab.portal.store import Inbox, Reports
 from orderlab.trace import new_traceparent
 
@@ -60,6 +61,11 @@ class Parts:
     inbox: Inbox
     reports: Reports
     webhook: Webhook
+    gates: Gates = field(default_factory=OpenGates)
+
+    def steps(self, order_id: str, events: Iterable[dict[str, Any]] = ()) -> ClientSteps:
+        """The portal's own steps of one order, after those it has already taken."""
+        return ClientSteps(order_id, events, self.gates)
 
 
 def parts() -> Parts:

@@ -9,7 +9,8 @@ from typing import Any
 from flask import render_template
 from flask_babel import get_locale
 
-from orderlab.client import ApiAway, ApiProblem
+from orderlab.client import ApiProblem
+from orderlab.errors import ApiAway
 from orderlab.lab.drawing import sequence_svg, sequence_text
 from orderlab.lab.rows import observed
 from orderlab.lab.words import Words, words

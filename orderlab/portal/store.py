@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orderlab.client import ApiAway, ApiProblem, OrdersClient
+from orderlab.client import ApiProblem, OrdersClient
+from orderlab.errors import ApiAway
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from eventlet.semaphore import Semaphore
 from nameko.extensions import DependencyProvider, SharedExtension
 
 from orderlab.errors import DatabaseAway
+from orderlab.gatekeeper import Gatekeeper
 from orderlab.gateway import Gateway
 from orderlab.journal import Events, Steps
 from orderlab.settings import Settings
@@ -36,12 +37,15 @@ class Database(SharedExtension):
         self._events, self._published = Events(), list[str]()
         self._work = Semaphore(0)
         self._stopping = False
+        self.gates = Gatekeeper(self.url, self.container.service_name)
+        self.gates.start()
 
     def start(self) -> None:
         self._writer = self.container.spawn_managed_thread(self._write_journal, identifier="journal")
 
     def stop(self) -> None:
         self._stopping = True
+        self.gates.stop()
         self._work.release()
         self._writer.wait()
         self.pool.close()
@@ -118,12 +122,12 @@ class Journal:
     """Opens the steps of an order, and takes what they leave to be written later."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._gates = database.gates
         self.write_later = database.write_later
 
     def steps(self, order_id: str, traceparent: str, attempt: int = 1) -> Steps:
         """The steps of one order in one request or delivery."""
-        return Steps(order_id, trace_id(traceparent), attempt)
+        return Steps(order_id, trace_id(traceparent), attempt, self._gates)
 
 
 class JournalProvider(DependencyProvider):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,10 +20,11 @@ from nameko.messaging import Consumer, QueueConsumer
 from orderlab import topology
 from orderlab.dead_letters import QUEUE, REASON
 from orderlab.errors import BrokerAway, DatabaseAway, OrderlabError, UnprocessableMessage
+from orderlab.gates import Lost
 from orderlab.journal import Steps
 from orderlab.messages import Message
-from orderlab.sequence import ACK_MESSAGE, Outcome
-from orderlab.services.database import Database
+from orderlab.sequence import ACK_MESSAGE, CONSUME_ORDER_CREATED, Outcome
+from orderlab.services.database import Database, Journal
 from orderlab.settings import Settings
 
 CONFIRM_TIMEOUT = 5
@@ -83,16 +86,11 @@ class Publisher:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
-    def __call__(self, steps: Steps, *messages: Message, deferrable: bool) -> Outcome:
-        """Publish; `deferred` if the broker is away and the messages are `deferrable`, being safe in the outbox."""
-        try:
-            for message in messages:
-                self._broker.publish(message)
-                steps.published.append(message.id)
-        except BrokerAway:
-            if not deferrable:
-                raise
-            return Outcome.DEFERRED
+    def __call__(self, steps: Steps, *messages: Message) -> Outcome:
+        """Publish, one after the other, and note what the broker has confirmed; raise `BrokerAway`."""
+        for message in messages:
+            self._broker.publish(message)
+            steps.published.append(message.id)
         return Outcome.OK
 
 
@@ -110,7 +108,17 @@ class Delivery:
     """One message in a service's hands, with the steps it takes there."""
 
     message: Message
+    attempt: int = 1  # as far as the broker knows; the journal knows better
+    again: Callable[[], None] = lambda: None  # deliver the message once more
     steps: Steps | None = None
+    acks: bool = True  # whether acking it is a step of the diagram (19); a notification's is not
+
+    def begin(self, journal: Journal) -> Steps:
+        """The steps that this delivery takes."""
+        message = self.message
+        self.steps = journal.steps(message.subject, message.traceparent, self.attempt)
+        self.steps.twice = {CONSUME_ORDER_CREATED.label: self.again}
+        return self.steps
 
 
 class RawQueueConsumer(QueueConsumer):
@@ -124,6 +132,15 @@ class RawQueueConsumer(QueueConsumer):
         topology.DEAD(channel).declare()
         return self._consumers.values()
 
+    @contextmanager
+    def establish_connection(self) -> Iterator[Any]:
+        """As Kombu's, but without waiting ever longer: an outage should not outlast itself."""
+        with self.create_connection() as connection:
+            connection.ensure_connection(
+                self.on_connection_error, interval_start=0.2, interval_step=0.2, interval_max=1
+            )
+            yield connection
+
     def _deliver(self, provider: Any, raw: Any) -> None:
         self.handle_message(provider, None, raw)
 
@@ -136,33 +153,44 @@ class Deliveries(Consumer):
     broker = Broker()
 
     def handle_message(self, body: None, raw: Any) -> None:
-        raw_body = raw.body.encode() if isinstance(raw.body, str) else bytes(raw.body)
         try:
-            delivery = Delivery(Message.from_amqp(raw_body, raw.headers or {}))
+            message = Message.from_amqp(_bytes(raw.body), raw.headers or {})
         except UnprocessableMessage as error:
             self._bury(raw, error.detail)
             return
+        delivery = Delivery(message, _deliveries(raw), partial(self._send_again, message))
         self.container.spawn_worker(self, (delivery,), {}, handle_result=partial(self.handle_result, raw, delivery))
 
     def handle_result(self, raw: Any, delivery: Delivery, worker_ctx: Any, result: Any, exc_info: Any) -> Any:
         error = exc_info[1] if exc_info else None
+        try:
+            if error is None and delivery.steps and delivery.acks:
+                delivery.steps(ACK_MESSAGE, self._acknowledge, raw)
+            elif error is None:
+                self._acknowledge(raw)
+        except OrderlabError as refused:  # by a gate
+            error = refused
         if delivery.steps:
-            if error is None:
-                delivery.steps(ACK_MESSAGE, self.queue_consumer.ack_message, raw)
             self.database.write_later(delivery.steps)
-        elif error is None:
-            self.queue_consumer.ack_message(raw)
         if error is not None:
             self._put_off_or_bury(raw, error)
         return result, exc_info
 
+    def _send_again(self, message: Message) -> None:
+        body, headers = message.to_amqp()
+        self.broker.send(body, headers, "", self.queue.name, (self.queue,), message_id=message.id)
+
+    def _acknowledge(self, raw: Any) -> Outcome:
+        self.queue_consumer.ack_message(raw)
+        return Outcome.OK
+
     def _put_off_or_bury(self, raw: Any, error: BaseException) -> None:
         """What can't be processed yet waits here, unacked, until the server is back; then the broker redelivers it."""
-        tries = int((raw.headers or {}).get("x-delivery-count", 0)) + 1
+        tries = _deliveries(raw)
         if isinstance(error, DatabaseAway):
             self.database.wait_until_back()
-        elif isinstance(error, BrokerAway):
-            eventlet.sleep(0.5)  # this delivery is lost with the broker's connection; the queue still holds it
+        elif isinstance(error, (BrokerAway, Lost)):
+            eventlet.sleep(0.5)  # nothing was acked: the queue still holds it
         elif isinstance(error, UnprocessableMessage) or tries >= TRIES:
             detail = error.detail if isinstance(error, OrderlabError) else f"{type(error).__name__}: {error}"
             self._bury(raw, detail)
@@ -176,9 +204,8 @@ class Deliveries(Consumer):
         """Move a message to `orders.dead` with the reason; confirmed there before it is acked here."""
         log.error("a message of %s is dead: %s", self.queue.name, reason)
         headers = {**(raw.headers or {}), REASON: reason, QUEUE: self.queue.name}
-        body = raw.body.encode() if isinstance(raw.body, str) else bytes(raw.body)
         try:
-            self.broker.send(body, headers, "", topology.DEAD.name, (topology.DEAD,))
+            self.broker.send(_bytes(raw.body), headers, "", topology.DEAD.name, (topology.DEAD,))
         except BrokerAway:
             self.queue_consumer.requeue_message(raw)
             return
@@ -186,3 +213,14 @@ class Deliveries(Consumer):
 
 
 deliver = Deliveries.decorator
+
+
+def _bytes(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
+def _deliveries(raw: Any) -> int:
+    """Which delivery of a message this is: counted by a quorum queue (RabbitMQ 4 counts crashes apart), else 1 or 2."""
+    headers = raw.headers or {}
+    counted = max(int(headers.get(name, 0)) for name in ("x-delivery-count", "x-acquired-count"))
+    return 1 + max(counted, int(bool(raw.delivery_info.get("redelivered"))))

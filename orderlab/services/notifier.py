@@ -12,16 +12,12 @@ from standardwebhooks.webhooks import Webhook
 from tenacity import RetryCallState, RetryError, Retrying, stop_after_delay, wait_exponential
 
 from orderlab import topology
-from orderlab.errors import OrderlabError, UnprocessableMessage
+from orderlab.errors import UnprocessableMessage, WebhookGivenUp, WebhookRefused
 from orderlab.messages import AUDIENCES, Message
 from orderlab.sequence import WEBHOOK_CUSTOMER, WEBHOOK_FAILED, WEBHOOK_OPERATIONS
 from orderlab.services.database import JournalProvider, StoreProvider
 from orderlab.services.messaging import Delivery, deliver
 from orderlab.settings import Settings
-
-
-class WebhookRefused(OrderlabError):
-    """The inbox did not take the webhook."""
 
 
 class Webhooks:
@@ -34,7 +30,7 @@ class Webhooks:
         self._http = httpx.Client(timeout=5, trust_env=False, limits=httpx.Limits(max_connections=20))
 
     def send(self, message: Message) -> int:
-        """Deliver, trying again with back-off; return the tries it took. Raise `WebhookRefused` when patience ends."""
+        """Deliver, trying again with back-off; return the tries it took. Raise `WebhookGivenUp` when patience ends."""
         tries = 0
 
         def count(_: RetryCallState) -> None:
@@ -49,7 +45,7 @@ class Webhooks:
                     self._post(message)
         except RetryError as error:
             reason = error.last_attempt.exception()
-            raise WebhookRefused(f"given up after {tries} tries: {reason}") from error
+            raise WebhookGivenUp(f"given up after {tries} tries: {reason}") from error
         return tries
 
     def _post(self, message: Message) -> None:
@@ -110,11 +106,12 @@ class Notifier:
         message = delivery.message
         if message.data.get("audience") not in AUDIENCES or "type" not in message.data:
             raise UnprocessableMessage("The message is no notification: it needs an audience and a type.")
-        step = self.journal.steps(message.subject, message.traceparent)
+        delivery.acks = False
+        step = delivery.begin(self.journal)
         arrow = WEBHOOK_OPERATIONS if message.data["audience"] == "operations" else WEBHOOK_CUSTOMER
         try:
             tries = step(arrow, self.webhooks.send, message)
-        except WebhookRefused as error:
+        except WebhookGivenUp as error:
             step.events[-1].name = WEBHOOK_FAILED
             step.note(reason=error.detail)
             self.store.settle_notification(message.id, "failed", error.detail, step.events)

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Request, Response
 
 from orderlab import tokens
 from orderlab.errors import BrokerAway, FieldProblem, InvalidOrder, NotFound, NotYours, OrderConflict, UnknownOrder
+from orderlab.gates import Kind
 from orderlab.journal import Steps
 from orderlab.messages import ORDER_CREATED, Message
 from orderlab.order import NewOrder, is_order_id
@@ -26,7 +27,7 @@ from orderlab.services.messaging import PublisherProvider
 from orderlab.services.openapi import OPENAPI
 from orderlab.services.reports import HeldProvider, read_report
 from orderlab.services.representations import event_json, new_order_json, order_json, product_json
-from orderlab.services.web import SettingsProvider, http, json_body, problem, reply
+from orderlab.services.web import SettingsProvider, hang_up, http, json_body, problem, reply
 from orderlab.store import Found
 from orderlab.tokens import Claims
 from orderlab.trace import trace_id, traceparent
@@ -66,13 +67,13 @@ class OrdersApi:
         step = self.journal.steps("", trace)
         claims = step(VALIDATE_TOKEN, self.verify, request, tokens.WRITE)
         order = NewOrder.from_json(json_body(request))
-        step.belong_to(order.order_id)
+        step.belong_to(order.order_id, order.design)
         step.include(self.held.of_trace(step.trace_id, order.order_id, claims))
         try:
             response = self.receive(step, order, claims, trace)
         except (OrderConflict, BrokerAway) as refusal:
             response = problem(refusal)
-        return self.respond(step, response)
+        return self.respond(step, request, response)
 
     def receive(self, step: Steps, order: NewOrder, claims: Claims, trace: str) -> Response:
         """6 to 9: a new order is inserted and told of; one that is there already is shown."""
@@ -90,13 +91,15 @@ class OrdersApi:
             return self.receive(step, order, claims, trace)  # somebody was quicker: now it is there
         self.held.written(order.order_id, claims.subject)
 
-        step(PUBLISH_ORDER_CREATED, self.publish, step, created, deferrable=order.design.outbox)
+        step(PUBLISH_ORDER_CREATED, self.publish, step, created)
         return reply(new_order_json(order, total, found, created), 201, Location=f"/orders/{order.order_id}")
 
-    def respond(self, step: Steps, response: Response) -> Response:
+    def respond(self, step: Steps, request: Request, response: Response) -> Response:
         """10: it ends when the last byte is out; the journal is written behind that."""
         opened = step.begin(RESPOND_CREATED)
         step.note(status=response.status_code)
+        if opened.has(Kind.DROP):
+            hang_up(request)
 
         def sent() -> None:
             step.end(opened)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from typing import Any
 
 from nameko.extensions import DependencyProvider
@@ -63,6 +64,11 @@ def problem(error: OrderlabError | None) -> Response:
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER)
     return response
+
+
+def hang_up(request: Request) -> None:
+    """Close the connection, so that no answer arrives."""
+    request.environ["eventlet.input"].get_socket().shutdown(socket.SHUT_RDWR)
 
 
 def json_body(request: Request) -> Any:

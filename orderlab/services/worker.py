@@ -42,10 +42,10 @@ class Worker:
         message = delivery.message
         if message.type != ORDER_CREATED:
             raise UnprocessableMessage(f"The worker takes {ORDER_CREATED}, and this is {message.type!r}.")
-        step = delivery.steps = self.journal.steps(message.subject, message.traceparent)
+        step = delivery.begin(self.journal)
 
         order = step(CONSUME_ORDER_CREATED, self.store.start_processing, message.subject, step.events)
-        step.attempt = order.attempt
+        step.attempt, step.outbox = order.attempt, order.design.outbox
 
         if order.fresh and step(CHECK_INVENTORY, self.store.check_inventory, order) is Outcome.OUT_OF_STOCK:
             return self.reject(step, order, "out_of_stock", message.traceparent)
@@ -60,8 +60,8 @@ class Worker:
         confirmed, notifications = tell(order, Status.CONFIRMED, None, message.traceparent)
         outcome = step(CONFIRM_ORDER, self.store.confirm_order, order, [confirmed, *notifications], step.events)
         if outcome is Outcome.OK:
-            step(PUBLISH_ORDER_CONFIRMED, self.publish, step, confirmed, deferrable=order.design.outbox)
-            step(NOTIFY, self.publish, step, *notifications, deferrable=order.design.outbox)
+            step(PUBLISH_ORDER_CONFIRMED, self.publish, step, confirmed)
+            step(NOTIFY, self.publish, step, *notifications)
         return None
 
     def reject(self, step: Steps, order: OrderInHand, reason: str, traceparent: str) -> None:
@@ -70,8 +70,8 @@ class Worker:
         steps = (RELEASE_INVENTORY, REJECT_ORDER) if reason == "payment_declined" else REJECT_ORDER
         outcome = step(steps, self.store.reject_order, order, reason, [rejected, *notifications], step.events)
         if outcome is Outcome.REJECTED:
-            step(PUBLISH_ORDER_REJECTED, self.publish, step, rejected, deferrable=order.design.outbox)
-            step(NOTIFY, self.publish, step, *notifications, deferrable=order.design.outbox)
+            step(PUBLISH_ORDER_REJECTED, self.publish, step, rejected)
+            step(NOTIFY, self.publish, step, *notifications)
 
     def leave_as_settled(self, step: Steps, order: OrderInHand) -> None:
         """15 and 16 for a message that comes again: nothing is left to do, and its messages are the outbox's."""

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 import orderlab.client
-from orderlab.client import ApiAway, ApiProblem, ClientSteps, OrdersClient
-from orderlab.errors import FieldProblem
+from orderlab.client import ApiProblem, ClientSteps, OrdersClient
+from orderlab.errors import ApiAway, FieldProblem
 from orderlab.sequence import CLICK_CREATE_ORDER, REQUEST_DEMO_TOKEN
 
 TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"

@@ -6,6 +6,7 @@ import pytest
 
 from orderlab.errors import BrokerAway, OrderConflict
 from orderlab.journal import Steps
+from orderlab.order import Design
 from orderlab.sequence import ACK_MESSAGE, ORDER_ID_FREE, PROCESS_PAYMENT, REJECT_ORDER, RELEASE_INVENTORY, Outcome
 
 
@@ -61,7 +62,7 @@ def test_what_is_written_does_not_wait_any_more(step: Steps) -> None:
 def test_earlier_steps_join_the_order_and_its_trace(step: Steps) -> None:
     earlier = Steps("", "1" * 32)
     earlier(ACK_MESSAGE, lambda: None)
-    step.belong_to("ws-002")
+    step.belong_to("ws-002", Design())
     step.include(earlier.events)
     assert [(event.order_id, event.trace_id) for event in step.events] == [("ws-002", "0" * 32)]
     assert earlier.events[0].order_id == ""

@@ -204,7 +204,7 @@ def settings(tmp_path: Path) -> Settings:
 def app(api: FakeApi, settings: Settings) -> Iterator[Flask]:
     """The portal."""
     client = OrdersClient("http://orders-api.test", transport=httpx.MockTransport(api))
-    app = create_app(settings, client)
+    app = create_app(settings, client=client)
     app.testing = True
     yield app
     client.close()
