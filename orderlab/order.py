@@ -64,6 +64,15 @@ class Design:
         return {"outbox": self.outbox, "idempotent_consumer": self.idempotent_consumer}
 
 
+DESIGNS: Mapping[str, Design] = {
+    "default": Design(),
+    "no-outbox": Design(outbox=False),
+    "no-idempotent-consumer": Design(idempotent_consumer=False),
+    "as-drawn": Design(outbox=False, idempotent_consumer=False),
+}
+"""The four designs by name; `as-drawn` is the source diagram, which knows neither safeguard."""
+
+
 @dataclass(frozen=True)
 class Item:
     """So many of one product."""

@@ -21,7 +21,7 @@ from orderlab.portal.pages import pages
 from orderlab.portal.parts import Parts, Reader
 from orderlab.portal.progress import language, speak
 from orderlab.portal.store import Database, Inbox, Reports
-from orderlab.portal.texts import AUDIENCE, LANGUAGES, PAYMENT, REJECTION, STATUS
+from orderlab.portal.texts import AUDIENCE, DESIGN, LANGUAGES, PAYMENT, REJECTION, STATUS
 from orderlab.portal.webhooks import webhooks
 from orderlab.settings import Settings
 
@@ -80,6 +80,7 @@ def create_app(settings: Settings, gates: Gates | None = None, client: OrdersCli
             "REJECTION": REJECTION,
             "AUDIENCE": AUDIENCE,
             "PAYMENT": PAYMENT,
+            "DESIGN": DESIGN,
             "language": language(),
             "speak": speak(),
         }

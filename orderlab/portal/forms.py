@@ -11,7 +11,7 @@ from wtforms import IntegerField, SelectField, StringField  # type: ignore[impor
 from wtforms.validators import InputRequired, NumberRange, ValidationError  # type: ignore[import-untyped]
 
 from orderlab.client import ApiProblem
-from orderlab.order import MAX_QUANTITY, is_order_id
+from orderlab.order import DESIGNS, MAX_QUANTITY, is_order_id
 from orderlab.portal.texts import PAYMENT
 
 CUSTOMER = {"name": "Ada", "email": "ada@example.com"}
@@ -40,6 +40,7 @@ class OrderForm(FlaskForm):  # type: ignore[misc]
         ],
     )
     payment_token = SelectField(_("Payment"), default="tok_ok", choices=list(PAYMENT))
+    design = SelectField(_("Design"), default="default", choices=list(DESIGNS))
     order_id = StringField(_("Order id"), default=new_order_id, filters=[_trim])
 
     def validate_order_id(self, field: StringField) -> None:
@@ -54,6 +55,7 @@ class OrderForm(FlaskForm):  # type: ignore[misc]
             "customer": CUSTOMER,
             "items": [{"sku": self.product.data, "quantity": self.quantity.data}],
             "payment_token": self.payment_token.data,
+            "design": DESIGNS[self.design.data].as_dict(),
         }
 
     def blame(self, problem: ApiProblem) -> list[str]:

@@ -31,3 +31,10 @@ PAYMENT = {
     "tok_gateway_error": _("the gateway fails twice, then it works"),
     "tok_slow": _("works, but takes two seconds"),
 }
+
+DESIGN = {
+    "default": _("all on: outbox and idempotent consumer"),
+    "no-outbox": _("without the outbox"),
+    "no-idempotent-consumer": _("without the idempotent consumer"),
+    "as-drawn": _("as drawn: neither"),
+}

@@ -1,0 +1,52 @@
+"""Pressing the real portal's button, over HTTP, as a browser does."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import httpx
+
+from orderlab.lab.attach import LabError
+
+_CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """What the person sees: the page's status, or None and why if the portal broke off; `shown` if it confirms."""
+
+    status: int | None
+    shown: bool
+    error: str = ""
+
+
+def press(
+    portal_url: str,
+    order_id: str,
+    sku: str = "KEYBOARD",
+    quantity: int = 1,
+    payment_token: str = "tok_ok",
+    design: str = "default",
+    timeout: float = 600.0,
+) -> Pressed:
+    """Fill in the form and press "Crear Pedido"; follow on to the confirmation. Waits while gates halt the order."""
+    with httpx.Client(base_url=portal_url, timeout=timeout, trust_env=False, follow_redirects=True) as browser:
+        try:
+            form = _CSRF.search(browser.get("/").text)
+            if form is None:
+                raise LabError(f"The portal at {portal_url} shows no form. See ./lab status.")
+            page = browser.post(
+                "/orders",
+                data={
+                    "csrf_token": form[1],
+                    "product": sku,
+                    "quantity": quantity,
+                    "payment_token": payment_token,
+                    "order_id": order_id,
+                    "design": design,
+                },
+            )
+        except httpx.TransportError as error:
+            return Pressed(None, False, f"{type(error).__name__}: {error}")
+    return Pressed(page.status_code, page.is_success and page.url.path == f"/orders/{order_id}")
