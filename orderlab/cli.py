@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -58,11 +59,13 @@ def up(no_jupyter: bool, docker: bool) -> None:
     if docker:
         from orderlab.stack import docker as containers
 
-        containers.up(Home(default_home()))
+        told = containers.up(Home(default_home()))
+        containers.demo()
+        _print_addresses(told)
         return
     with _progress() as say:
         told = stack.up(default_home(), jupyter=not no_jupyter, say=say)
-        text = _send_one_order()[2] if told.started else ""
+        text = _send_one_order(default_home())[2] if told.started else ""
     if text:
         console.print("One order, sent through:", text, sep="\n\n", end="\n\n")
     _print_addresses(told)
@@ -132,9 +135,12 @@ def reset() -> None:
 def demo(as_json: bool) -> None:
     """Send one order through, and draw it."""
     from orderlab import stack
+    from orderlab.lab import attach
 
-    stack.attached(default_home())
-    order, events, text = _send_one_order()
+    home = None if attach.is_told() else default_home()
+    if home:
+        stack.attached(home)
+    order, events, text = _send_one_order(home)
     if as_json:
         click.echo(json.dumps({"order": order, "events": events}, indent=2, default=str))
     else:
@@ -217,11 +223,11 @@ def _dead_letters() -> list[Any]:
     return dead_letters.read(stack.attached(default_home()).amqp_url)
 
 
-def _send_one_order() -> tuple[dict[str, Any], list[dict[str, Any]], str]:
+def _send_one_order(home: Path | None) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
     """The order, its events, and the drawing as text."""
     from orderlab.lab import Lab
 
-    lab = Lab(default_home())
+    lab = Lab(home)
     order_id = lab.create_order()["order_id"]
     order = dict(lab.wait(order_id))
     return order, lab.journal(order_id), lab.sequence(order_id).text

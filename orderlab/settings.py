@@ -14,6 +14,16 @@ class MissingSetting(OrderlabError):
     """A setting is missing from the environment."""
 
 
+def read(variable: str, environ: Mapping[str, str]) -> str:
+    """A variable's value, or what is in the file that <variable>_FILE names; empty if there is neither."""
+    if file := environ.get(f"{variable}_FILE"):
+        try:
+            return Path(file).read_text().strip()
+        except OSError as error:
+            raise MissingSetting(f"{variable}_FILE names a file that can't be read: {error}.") from error
+    return environ.get(variable, "")
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a process of the lab needs to know. Every field is the variable ORDERLAB_<NAME>.
@@ -40,11 +50,7 @@ class Settings:
         environ = os.environ if environ is None else environ
         values: dict[str, str | bool] = {}
         for name, default in cls.__dataclass_fields__.items():
-            variable = f"ORDERLAB_{name.upper()}"
-            value = environ.get(variable, "")
-            if file := environ.get(f"{variable}_FILE"):
-                value = Path(file).read_text().strip()
-            if value:
+            if value := read(f"ORDERLAB_{name.upper()}", environ):
                 values[name] = value.lower() in ("1", "on", "true", "yes") if default.type == "bool" else value
         return cls(**values)  # type: ignore[arg-type]
 

@@ -38,6 +38,11 @@ class Attached:
     home: Path | None  # None: reached by addresses alone
 
 
+def is_told() -> bool:
+    """Whether the environment says where the lab is, as it does in a container."""
+    return "ORDERLAB_API_URL" in os.environ and "ORDERLAB_HOME" not in os.environ
+
+
 def attach(home: str | Path | None = None) -> Attached:
     """The lab in this home; else in ORDERLAB_HOME, at ORDERLAB_API_URL, or in a `.orderlab` from here upward.
 
@@ -52,7 +57,7 @@ def attach(home: str | Path | None = None) -> Attached:
 
 
 def _known(home: str | Path | None) -> Attached:
-    if home is None and "ORDERLAB_HOME" not in os.environ and "ORDERLAB_API_URL" in os.environ:
+    if home is None and is_told():
         told = Settings.from_environment()
         return Attached(told.api_url, told.portal_url, told.amqp_url, told.database_url, told.jwt_secret, None)
     for folder in _homes(home):

@@ -6,37 +6,69 @@ import secrets
 import shutil
 import subprocess
 
-from orderlab.stack.home import ROOT, SERVICES, Home, StackError, write_private
+from orderlab.setup import password_variable
+from orderlab.stack import jupyter
+from orderlab.stack.home import ROOT, Home, StackError, write_private
+from orderlab.stack.lifecycle import Status
 
 ENVIRONMENT = ROOT / ".env"
-"""What Compose fills docker-compose.yml from: secrets only, made once."""
+"""What Compose fills docker-compose.yml from: secrets, made once, and ports where a person sets them."""
+
+PORTS = {"ORDERLAB_API_PORT": 8000, "ORDERLAB_PORTAL_PORT": 8080, "ORDERLAB_JUPYTER_PORT": 8888}
+"""Where docker-compose.yml publishes on the loopback address unless `.env` says otherwise."""
 
 
-def up(home: Home) -> None:
+def up(home: Home) -> Status:
     """Build, start and wait for health; raise `StackError` in one line where there is no engine."""
     _need_an_engine()
     write_environment(home)
     # Here, not under the lab: the person sees what Compose says while it builds.
-    if subprocess.run(["docker", "compose", "up", "--detach", "--build", "--wait"], cwd=ROOT, check=False).returncode:
+    if _compose("up", "--detach", "--build", "--wait"):
         raise StackError("Docker Compose could not bring the lab up: see what it says above (docker compose logs).")
+    return addresses()
+
+
+def demo() -> None:
+    """Send one order through and print its steps, from inside: the notebooks' container knows every address."""
+    if _compose("exec", "-T", "jupyter", "orderlab", "demo"):
+        raise StackError("The order did not come through: see what it says above (docker compose logs).")
 
 
 def down() -> None:
     """Stop and remove the containers; the volumes stay."""
     _need_an_engine()
-    if subprocess.run(["docker", "compose", "down"], cwd=ROOT, check=False).returncode:
+    if _compose("down"):
         raise StackError("Docker Compose could not bring the lab down: see what it says above.")
 
 
+def addresses() -> Status:
+    """Where a person opens what is in the containers."""
+    told = _read()
+    api, portal, notebooks = (int(told.get(name) or port) for name, port in PORTS.items())
+    return Status(
+        ready=True,
+        api_url=f"http://127.0.0.1:{api}",
+        portal_url=f"http://127.0.0.1:{portal}",
+        jupyter_url=jupyter.url(notebooks, told["ORDERLAB_JUPYTER_TOKEN"]),
+        amqp_url="",
+        database_url="",
+        services={},
+        started=True,
+    )
+
+
 def write_environment(home: Home) -> None:
-    """Write `.env` (mode 0600) the first time."""
-    if not ENVIRONMENT.exists():
-        lines = (f"{name}={value}\n" for name, value in environment(home.secrets()).items())
-        write_private(ENVIRONMENT, "".join(lines))
+    """Write `.env` (mode 0600), or what it lacks; what stands there stays."""
+    told = _read()
+    lacking = {name: value for name, value in environment(home.secrets()).items() if name not in told}
+    if lacking:
+        kept = ENVIRONMENT.read_text() if ENVIRONMENT.exists() else ""
+        lines = [*kept.splitlines(), *(f"{name}={value}" for name, value in lacking.items())]
+        write_private(ENVIRONMENT, "\n".join(lines) + "\n")
 
 
 def environment(lab: dict[str, str]) -> dict[str, str]:
-    """Every variable that docker-compose.yml reads."""
+    """Every secret that docker-compose.yml reads."""
     return {
         "ORDERLAB_JWT_SECRET": lab["jwt"],
         "ORDERLAB_WEBHOOK_SECRET": lab["webhook"],
@@ -44,8 +76,21 @@ def environment(lab: dict[str, str]) -> dict[str, str]:
         "ORDERLAB_OWNER_PASSWORD": lab["owner"],
         "ORDERLAB_RABBITMQ_PASSWORD": lab["rabbitmq"],
         "ORDERLAB_JUPYTER_TOKEN": secrets.token_hex(24),
-        **{f"ORDERLAB_{name.upper().replace('-', '_')}_PASSWORD": lab[f"database:{name}"] for name in SERVICES},
+        **{
+            password_variable(name.removeprefix("database:")): secret
+            for name, secret in lab.items()
+            if name.startswith("database:")
+        },
     }
+
+
+def _read() -> dict[str, str]:
+    lines = ENVIRONMENT.read_text().splitlines() if ENVIRONMENT.exists() else []
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def _compose(*words: str) -> int:
+    return subprocess.run(["docker", "compose", *words], cwd=ROOT, check=False).returncode
 
 
 def _need_an_engine() -> None:
