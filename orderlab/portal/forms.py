@@ -55,7 +55,7 @@ class OrderForm(FlaskForm):  # type: ignore[misc]
             "customer": CUSTOMER,
             "items": [{"sku": self.product.data, "quantity": self.quantity.data}],
             "payment_token": self.payment_token.data,
-            "design": DESIGNS[self.design.data].as_dict(),
+            **({} if self.design.data == "default" else {"design": DESIGNS[self.design.data].as_dict()}),
         }
 
     def blame(self, problem: ApiProblem) -> list[str]:
