@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from orderlab.bootstrap import environment
 from orderlab.bootstrap.console import Unready
@@ -18,8 +19,8 @@ from orderlab.stack import lifecycle, strays
 from orderlab.stack.home import ROOT, StackError
 from orderlab.stack.programs import TEST_RUN
 
-HOME = ROOT / ".orderlab/test"
-"""The private lab's folder; the tests' own `conftest.py` brings it up and down."""
+HOME = Path(os.environ.get("ORDERLAB_TEST_HOME") or ROOT / ".orderlab/test").absolute()
+"""The private lab's folder, beside the one that may be running."""
 
 # pytest's closing line, with or without its rule: 12 passed, 1 skipped in 3.45s
 _CLOSING = re.compile(
@@ -41,6 +42,9 @@ def run(words: list[str]) -> int:
     with _nothing_left() as marked:
         for command in _commands(str(python), words):
             print(f"\n$ {' '.join(command[3:])}", flush=True)
+            if any(word.startswith("notebooks") for word in command):  # the tests bring theirs up by themselves
+                lifecycle.up(HOME, jupyter=False)
+                lifecycle.reset(HOME)
             status, lines = _check(command, marked)
             closing += lines
             failed = failed or status
@@ -65,7 +69,13 @@ def _check(command: list[str], environment: dict[str, str]) -> tuple[int, list[s
     begun = time.monotonic()
     closing = []
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches it once, through us
     ) as running:
         try:
             for line in running.stdout or ():

@@ -312,3 +312,22 @@ def test_up_in_containers_says_in_one_line_where_there_is_no_engine(other: Comma
     assert said.startswith("lab: ")
     assert "Docker" in said
     assert len(said.splitlines()) == 1
+
+
+def test_an_interrupted_test_run_leaves_nothing_running(other: Command, tmp_path: Path) -> None:
+    (tmp_path / "test_endless.py").write_text(
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "from orderlab import stack\n"
+        "def test_endless():\n"
+        "    stack.up(Path(os.environ['ORDERLAB_TEST_HOME']), jupyter=False)\n"
+        f"    Path({str(tmp_path / 'is up')!r}).touch()\n"
+        "    signal.pause()\n"
+    )
+    running = other.start("test", str(tmp_path / "test_endless.py"), ORDERLAB_TEST_HOME=str(other.home))
+    until((tmp_path / "is up").exists, "the run's own lab")
+    running.terminate()
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 130, out + err
+    assert "1 passed" not in out
+    assert other.processes() == []
