@@ -67,29 +67,30 @@ def _commands(python: str, words: list[str]) -> Iterator[list[str]]:
 def _check(command: list[str], environment: dict[str, str]) -> tuple[int, list[str]]:
     """Run one check, its words passed on as they come; its status, and pytest's closing lines."""
     begun = time.monotonic()
-    closing = []
+    said = bytearray()
     with subprocess.Popen(
         command,
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         start_new_session=True,  # Ctrl-C reaches it once, through us
     ) as running:
         try:
-            for line in running.stdout or ():
-                print(line, end="", flush=True)
-                if _CLOSING.match(plain := _COLOURS.sub("", line).rstrip()):
-                    closing.append(plain)
+            assert running.stdout
+            while words := os.read(running.stdout.fileno(), 1 << 16):  # as it comes: pytest's dots are no whole lines
+                sys.stdout.buffer.write(words)
+                sys.stdout.flush()
+                said += words
         except BaseException:
             _give_up(running)
             raise
     print(f"{'ok' if running.returncode == 0 else 'FAILED'} ({time.monotonic() - begun:.0f} s)", flush=True)
-    return running.returncode, closing
+    lines = _COLOURS.sub("", said.decode(errors="replace")).splitlines()
+    return running.returncode, [line for line in lines if _CLOSING.match(line)]
 
 
-def _give_up(running: subprocess.Popen[str]) -> None:
+def _give_up(running: subprocess.Popen[bytes]) -> None:
     """Let an interrupted check bring its own lab down, as after Ctrl-C; not for ever."""
     running.send_signal(signal.SIGINT)
     try:

@@ -27,7 +27,7 @@ def test_other_lines_are_not_taken_for_it() -> None:
 
 
 def test_the_status_of_a_failed_check_and_the_closing_lines_come_back(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     python = [sys.executable, "-c"]
     commands = [[*python, "print('3 passed in 0.1s')"], [*python, "raise SystemExit(5)"], [*python, "print('late')"]]
@@ -35,6 +35,6 @@ def test_the_status_of_a_failed_check_and_the_closing_lines_come_back(
     monkeypatch.setattr(checks.environment, "make", lambda folder, lock, root: Path(sys.executable))
     monkeypatch.setattr(checks, "HOME", tmp_path)
     assert checks.run([]) == 5
-    said = capsys.readouterr().out
+    said = capfd.readouterr().out
     assert "late" in said
     assert said.rstrip().endswith("3 passed in 0.1s")
