@@ -8,15 +8,29 @@ from dataclasses import replace
 from html import escape
 from typing import Any
 
-from orderlab.lab.rows import Band, Event, Run, clock, draws_5, expected, observed, starred
+from orderlab.lab.marks import Mark
+from orderlab.lab.rows import Band, Event, Run, also, clock, draws_5, expected, haunted, observed, starred
 from orderlab.lab.svg import COMPACT, WIDE, Layout, svg
 from orderlab.lab.words import Words, words
 
 
-def sequence_svg(events: Iterable[Event], *, language: str = "en", title: str = "", compact: bool = False) -> str:
-    """What happened, as SVG. `events` in reading order; `compact` for a narrow screen; `language` "en" or "es"."""
+def sequence_svg(
+    events: Iterable[Event],
+    *,
+    language: str = "en",
+    title: str = "",
+    compact: bool = False,
+    lit: int | None = None,
+    missing: Iterable[int | str] = (),
+) -> str:
+    """What happened, as SVG. `events` in reading order; `compact` for a narrow screen; `language` "en" or "es".
+
+    `lit` is the index of the event to highlight (-1: the last), those after it are dimmed; `missing` are the steps
+    (numbers, labels or names) to draw as ghosts. Raises `IndexError` or `KeyError` where there is no such.
+    """
     speak = words(language)
-    return _draw(observed(events, speak), speak, title, COMPACT if compact else WIDE)
+    runs = haunted(observed(events, speak, lit), speak, missing)
+    return _draw(runs, speak, title, COMPACT if compact else WIDE)
 
 
 def expected_svg(*, language: str = "en", title: str = "", compact: bool = False) -> str:
@@ -26,10 +40,20 @@ def expected_svg(*, language: str = "en", title: str = "", compact: bool = False
     return _draw(expected(speak), speak, title, layout)
 
 
-def sequence_text(events: Iterable[Event], *, language: str = "en", times: bool = True) -> str:
-    """What happened, a line an arrow; without `times` the same run reads the same every time."""
+def sequence_text(
+    events: Iterable[Event],
+    *,
+    language: str = "en",
+    times: bool = True,
+    lit: int | None = None,
+    missing: Iterable[int | str] = (),
+) -> str:
+    """What happened, a line an arrow; without `times` the same run reads the same every time.
+
+    `lit` and `missing` are as for `sequence_svg`; the line says so at its end, and a ghost's arrow is a dashed one.
+    """
     speak = words(language)
-    return _text(observed(events, speak), speak, times)
+    return _text(haunted(observed(events, speak, lit), speak, missing), speak, times)
 
 
 def expected_text(*, language: str = "en") -> str:
@@ -45,10 +69,18 @@ class Drawing:
         self.text = text
 
     @classmethod
-    def of(cls, events: Sequence[Event], *, title: str = "", language: str = "en") -> Drawing:
-        """What happened; the text leaves the times out, so that the same run reads the same."""
-        svg = sequence_svg(events, title=title, language=language)
-        return cls(svg, sequence_text(events, language=language, times=False))
+    def of(
+        cls,
+        events: Sequence[Event],
+        *,
+        title: str = "",
+        language: str = "en",
+        lit: int | None = None,
+        missing: Sequence[int | str] = (),
+    ) -> Drawing:
+        """What happened; the text leaves the times out, so that the same run reads the same. See `sequence_svg`."""
+        svg = sequence_svg(events, title=title, language=language, lit=lit, missing=missing)
+        return cls(svg, sequence_text(events, language=language, times=False, lit=lit, missing=missing))
 
     @classmethod
     def expected(cls, *, language: str = "en") -> Drawing:
@@ -78,8 +110,14 @@ def _text(runs: Sequence[Run], speak: Words, times: bool) -> str:
             lines.append(f"--- {row.text} ---")
             continue
         source, target = speak.lanes[row.step.source], speak.lanes[row.step.target]
-        way = f"{source:<{widest}} ↺ {'':<{widest}}" if source == target else f"{source:<{widest}} → {target:<{widest}}"
+        line = "⇢" if row.mark is Mark.MISSING else "→"
+        way = (
+            f"{source:<{widest}} ↺ {'':<{widest}}"
+            if source == target
+            else f"{source:<{widest}} {line} {target:<{widest}}"
+        )
         said = f"{row.step.label:>3}  {way}  {starred(row)}" + (f" [{row.remark}]" if row.remark else "")
+        said += f" ◀ {also(row, speak)}" if row.mark else ""
         if times and row.begins is not None:
             said = f"{clock(row.begins):>12} {said}"
         lines.append(said.rstrip())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
-from itertools import groupby
+from itertools import chain, groupby, repeat
 from typing import Any
 
+from orderlab.lab.marks import Mark
 from orderlab.lab.words import Words
 from orderlab.sequence import (
     OTHER_STEPS,
@@ -36,7 +37,8 @@ class Arrow:
     outcome: Outcome = Outcome.OK
     remark: str = ""  # the outcome in words, unless all went well
     begins: float | None = None
-    lasts: float | None = None
+    lasts: float | None = None  # None: it still goes on
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,19 @@ class Run:
         return self.arrows if self.band is None else (self.band, *self.arrows)
 
 
-def observed(events: Iterable[Event], words: Words) -> tuple[Run, ...]:
-    """The runs in these events, which stand in reading order. Requests that went exactly alike are folded into one."""
+def observed(events: Iterable[Event], words: Words, lit: int | None = None) -> tuple[Run, ...]:
+    """The runs in these events, which stand in reading order. Requests that went exactly alike are folded into one.
+
+    `lit` is the index of the event that somebody looks at now; those after it are marked as later.
+    """
     events = list(events)
+    marks = _marks(len(events), lit)
     start = min((_moment(event["started_at"]) for event in events), default=None)
     runs: list[tuple[str, tuple[Arrow, ...], int]] = []
     first_trace = None
     for (trace, attempt), group in groupby(events, key=lambda event: (event["trace_id"], event["attempt"])):
         first_trace = first_trace or trace
-        arrows = tuple(_arrow(event, start, words) for event in group)
+        arrows = tuple(replace(_arrow(event, start, words), mark=next(marks)) for event in group)
         text = words.post_again if trace != first_trace else ""
         if attempt > 1:
             text = " · ".join(filter(None, (text, words.delivery.format(n=attempt))))
@@ -76,6 +82,16 @@ def observed(events: Iterable[Event], words: Words) -> tuple[Run, ...]:
         else:
             runs.append((text, arrows, 1))
     return tuple(Run(_band(text, times, words), arrows) for text, arrows, times in runs)
+
+
+def haunted(runs: Sequence[Run], words: Words, missing: Iterable[int | str]) -> tuple[Run, ...]:
+    """These runs, and in the first of them a ghost for each step (number, label or name) that is missing."""
+    ghosts = [Arrow(step, words.says(step), mark=Mark.MISSING) for step in map(find_step, missing)]
+    if not ghosts:
+        return tuple(runs)
+    first = runs[0] if runs else Run(None, ())
+    arrows = sorted((*first.arrows, *ghosts), key=lambda arrow: (arrow.step.number, arrow.step.part))
+    return (replace(first, arrows=tuple(arrows)), *runs[1:])
 
 
 def expected(words: Words, steps: Sequence[Step] = STEPS) -> tuple[Run, ...]:
@@ -98,14 +114,27 @@ def starred(arrow: Arrow) -> str:
     return f"{arrow.text}*" if arrow.step == VALIDATE_TOKEN else arrow.text
 
 
+def also(arrow: Arrow, words: Words) -> str:
+    """What the mark says, in words; "" without one."""
+    return words.marks[arrow.mark] if arrow.mark else ""
+
+
 def draws_5(runs: Sequence[Run]) -> bool:
     """Whether the arrow with a note is among these."""
     return any(arrow.step == VALIDATE_TOKEN for run in runs for arrow in run.arrows)
 
 
+def _marks(count: int, lit: int | None) -> Iterator[Mark | None]:
+    if lit is None:
+        return repeat(None)
+    lit = range(count)[lit]
+    return chain(repeat(None, lit), [Mark.LIT], repeat(Mark.LATER))
+
+
 def _arrow(event: Event, start: datetime | None, words: Words) -> Arrow:
     step, outcome = _step(event), Outcome(event["outcome"])
-    began, ended = _moment(event["started_at"]), _moment(event["ended_at"])
+    began = _moment(event["started_at"])
+    ended = _moment(event["ended_at"]) if event["ended_at"] else None
     remark = "" if outcome is Outcome.OK else words.outcomes[outcome]
     return Arrow(
         step,
@@ -113,7 +142,7 @@ def _arrow(event: Event, start: datetime | None, words: Words) -> Arrow:
         outcome,
         words.gave_up if event["name"] == WEBHOOK_FAILED else remark,
         (began - start).total_seconds() if start else None,
-        (ended - began).total_seconds(),
+        (ended - began).total_seconds() if ended else None,
     )
 
 
@@ -133,8 +162,8 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _shape(arrows: Sequence[Arrow]) -> list[tuple[str, Outcome]]:
-    return [(arrow.step.label, arrow.outcome) for arrow in arrows]
+def _shape(arrows: Sequence[Arrow]) -> list[tuple[str, Outcome, Mark | None]]:
+    return [(arrow.step.label, arrow.outcome, arrow.mark) for arrow in arrows]
 
 
 def _band(text: str, times: int, words: Words) -> Band | None:

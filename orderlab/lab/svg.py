@@ -7,11 +7,12 @@ looks the same inline, in an `<img>` and under a content security policy.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 
-from orderlab.lab.rows import Arrow, Band, Run, clock, draws_5, starred
+from orderlab.lab.marks import Mark
+from orderlab.lab.rows import Arrow, Band, Run, also, clock, draws_5, starred
 from orderlab.lab.words import Words
 from orderlab.sequence import NOTIFY, VALIDATE_TOKEN, Lane, Outcome
 
@@ -25,6 +26,7 @@ class Stroke:
 
     colour: str
     dash: str = ""
+    width: float = 1.8
 
 
 _WELL, _LATER, _AGAIN = Stroke("#1f5fbf"), Stroke("#a15c00", "7 4"), Stroke("#6b3fb5", "2 3")
@@ -41,6 +43,15 @@ STROKES = {
     Outcome.DECLINED: _REFUSED,
     Outcome.REJECTED: _REFUSED,
     Outcome.FAILED: _BROKEN,
+}
+
+_GHOST = Stroke("#66717f", "2 5", 1.2)
+
+# What lies under a marked arrow: a colour, and that of the bar at its left.
+_UNDER: Mapping[Mark | None, tuple[str, str]] = {
+    Mark.LIT: ("#fff1b8", "#c98a00"),
+    Mark.ONLY_HERE: ("#e3f4ec", "#18794e"),
+    Mark.DIFFERS: ("#fbe9dc", "#b4540a"),
 }
 
 # While a lane is at work between two arrows of a run, its line is a bar.
@@ -88,7 +99,8 @@ def svg(runs: Sequence[Run], speak: Words, title: str, layout: Layout, descripti
             else:
                 y += layout.row
                 ys.append((row, y - 8))
-        body += drawn + _bars(ys, layout) + [_arrow(arrow, at, layout) for arrow, at in ys]
+        drawn += [_under(*_UNDER[arrow.mark], at, layout) for arrow, at in ys if arrow.mark in _UNDER]
+        body += drawn + _bars(ys, layout) + [_arrow(arrow, at, layout, speak) for arrow, at in ys]
     bottom = y + 12
     notes = _notes(runs, speak, bottom, layout)
     height = bottom + (16 * len(notes) + 8 if notes else 0)
@@ -131,6 +143,7 @@ def _bars(arrows: Sequence[tuple[Arrow, float]], layout: Layout) -> list[str]:
         ys = [
             y
             for arrow, y in arrows
+            if arrow.mark is not Mark.MISSING
             if lane in (arrow.step.source, arrow.step.target) and first <= arrow.step.number <= last
             if not (arrow.step.number == 18 and arrow.step.part)
         ]
@@ -142,8 +155,19 @@ def _bars(arrows: Sequence[tuple[Arrow, float]], layout: Layout) -> list[str]:
     return bars
 
 
-def _arrow(arrow: Arrow, y: float, layout: Layout) -> str:
-    step, stroke = arrow.step, STROKES[arrow.outcome]
+def _under(colour: str, bar: str, y: float, layout: Layout) -> str:
+    """What sets a marked row off from the others."""
+    top, high = y - layout.row + 11, layout.row
+    return (
+        f'<rect x="1" y="{_n(top)}" width="{layout.width - 2}" height="{high}" fill="{colour}" fill-opacity=".8"/>'
+        f'<rect x="1" y="{_n(top)}" width="5" height="{high}" fill="{bar}"/>'
+    )
+
+
+def _arrow(arrow: Arrow, y: float, layout: Layout, speak: Words) -> str:
+    step, stroke = arrow.step, _GHOST if arrow.mark is Mark.MISSING else STROKES[arrow.outcome]
+    if arrow.mark is Mark.LIT:
+        stroke = replace(stroke, width=3)
     source, target = layout.x(step.source), layout.x(step.target)
     parts = []
     if step.source is step.target:
@@ -151,13 +175,17 @@ def _arrow(arrow: Arrow, y: float, layout: Layout) -> str:
     else:
         ways = (-3, 3) if step == NOTIFY else (0,)  # 18 is two messages
         parts += [_straight(source, target, y + way, stroke, open_head=step == VALIDATE_TOKEN) for way in ways]
-    parts += [_words(arrow, source, target, y, layout), _badge(step.label, source, y, stroke)]
+    parts += [_words(arrow, source, target, y, layout, speak), _badge(step.label, source, y, stroke)]
     if arrow.begins is not None:
         x, at = (layout.width - 10, y - 17) if layout.compact else (68, y + 4)
         parts.append(
             _label(clock(arrow.begins), x, at, size=layout.small, anchor="end", fill=_MUTED, kind="time", halo=True)
         )
-    return f'<g data-step="{step.label}" data-outcome="{arrow.outcome}">{"".join(parts)}</g>'
+    told = f'data-step="{step.label}"'
+    told += f' data-outcome="{arrow.outcome}"' if arrow.mark is not Mark.MISSING else ""
+    told += f' data-mark="{arrow.mark.name.lower()}"' if arrow.mark else ""
+    told += ' opacity=".4"' if arrow.mark is Mark.LATER else ""
+    return f"<g {told}>{''.join(parts)}</g>"
 
 
 def _straight(source: float, target: float, y: float, stroke: Stroke, open_head: bool) -> str:
@@ -167,7 +195,7 @@ def _straight(source: float, target: float, y: float, stroke: Stroke, open_head:
     if open_head:  # 5: nothing arrives there, so it does not look like a message
         points = f"M{_n(back)} {_n(y - 5)}L{_n(tip)} {_n(y)}L{_n(back)} {_n(y + 5)}"
         head = f'<path d="{points}" fill="none" {_pen(stroke, dashed=False)}/>'
-        return f'<path d="M{_n(source)} {_n(y)}H{_n(tip)}" {_pen(Stroke(stroke.colour, "1 4"))}/>{head}'
+        return f'<path d="M{_n(source)} {_n(y)}H{_n(tip)}" {_pen(replace(stroke, dash="1 4"))}/>{head}'
     head = f'<path d="M{_n(tip)} {_n(y)}L{_n(back)} {_n(y - 4.5)}V{_n(y + 4.5)}Z" fill="{stroke.colour}"/>'
     return f'<path d="M{_n(source)} {_n(y)}H{_n(back)}" {_pen(stroke)}/>{head}'
 
@@ -181,16 +209,20 @@ def _loop(x: float, y: float, stroke: Stroke, layout: Layout) -> str:
     )
 
 
-def _words(arrow: Arrow, source: float, target: float, y: float, layout: Layout) -> str:
+def _words(arrow: Arrow, source: float, target: float, y: float, layout: Layout, speak: Words) -> str:
     text = escape(starred(arrow), quote=False)
     if arrow.remark:
         text += f'<tspan fill="{STROKES[arrow.outcome].colour}" font-weight="700"> · {escape(arrow.remark)}</tspan>'
+    if mark := also(arrow, speak):
+        text += f'<tspan font-weight="700"> · {escape(mark)}</tspan>'
+    if arrow.mark is Mark.MISSING:
+        text = f'<tspan fill="{_MUTED}" font-style="italic">{text}</tspan>'
     if layout.compact:
         return _label(text, 10, y - 17, size=layout.text, halo=True, markup=True)
     if source == target:
         return _label(text, source + 42, y - 3, size=layout.text, halo=True, markup=True)
     way = 1 if target > source else -1
-    wide = _LETTER * (len(arrow.text) + len(arrow.remark))
+    wide = _LETTER * (len(arrow.text) + len(arrow.remark) + len(mark))
     if wide > abs(target - source) - 30:  # long words begin beside the badge, and end on the paper
         x, anchor = source + way * 13, "start" if way > 0 else "end"
         if way > 0 and x + wide > layout.width:
@@ -204,10 +236,11 @@ def _words(arrow: Arrow, source: float, target: float, y: float, layout: Layout)
 
 def _badge(label: str, x: float, y: float, stroke: Stroke) -> str:
     half = 10 if len(label) < 3 else 13
+    fill, edge, ink = (_PAPER, stroke.colour, _MUTED) if stroke == _GHOST else (stroke.colour, _PAPER, "#ffffff")
     return (
-        f'<rect x="{_n(x - half)}" y="{_n(y - 9)}" width="{half * 2}" height="18" rx="9" fill="{stroke.colour}" '
-        f'stroke="{_PAPER}" stroke-width="1.5"/>'
-        + _label(label, x, y + 3.9, size=11, anchor="middle", fill="#ffffff", weight=700)
+        f'<rect x="{_n(x - half)}" y="{_n(y - 9)}" width="{half * 2}" height="18" rx="9" fill="{fill}" '
+        f'stroke="{edge}" stroke-width="1.5"/>'
+        + _label(label, x, y + 3.9, size=11, anchor="middle", fill=ink, weight=700)
     )
 
 
@@ -255,7 +288,7 @@ def _label(
 
 def _pen(stroke: Stroke, dashed: bool = True) -> str:
     dash = f' stroke-dasharray="{stroke.dash}"' if dashed and stroke.dash else ""
-    return f'stroke="{stroke.colour}" stroke-width="1.8"{dash}'
+    return f'stroke="{stroke.colour}" stroke-width="{_n(stroke.width)}"{dash}'
 
 
 def _n(number: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orderlab.lab.marks import Mark
 from orderlab.sequence import Lane, Outcome, Step
 
 
@@ -21,6 +22,7 @@ class Words:
     delivery: str
     times_alike: str
     gave_up: str
+    marks: Mapping[Mark, str]
     note_on_5: str
 
     def says(self, step: Step, outcome: Outcome = Outcome.OK) -> str:
@@ -61,6 +63,13 @@ ENGLISH = Words(
     delivery="delivery {n}",
     times_alike="{n} alike",
     gave_up="given up",
+    marks={
+        Mark.LIT: "now",
+        Mark.LATER: "later",
+        Mark.MISSING: "missing",
+        Mark.ONLY_HERE: "only here",
+        Mark.DIFFERS: "differs",
+    },
     note_on_5="5: drawn towards RabbitMQ as in the source picture. A JWT is verified by whoever holds the key: "
     "nothing crosses the broker.",
 )
@@ -110,6 +119,13 @@ SPANISH = Words(
     delivery="entrega {n}",
     times_alike="{n} iguales",
     gave_up="abandonado",
+    marks={
+        Mark.LIT: "ahora",
+        Mark.LATER: "después",
+        Mark.MISSING: "falta",
+        Mark.ONLY_HERE: "solo aquí",
+        Mark.DIFFERS: "distinto",
+    },
     note_on_5="5: dibujada hacia RabbitMQ como en el original. Un JWT lo verifica quien tiene la clave: "
     "nada pasa por el broker.",
 )
