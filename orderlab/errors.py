@@ -23,6 +23,10 @@ class OrderlabError(Exception):
         """The sentence for the person."""
         return str(self.args[0])
 
+    def _render_traceback_(self) -> list[str]:
+        """One line in a notebook, where the way through our code helps nobody."""
+        return [f"{type(self).__name__}: {self.detail}"]
+
 
 @dataclass(frozen=True)
 class FieldProblem:

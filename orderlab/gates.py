@@ -65,7 +65,9 @@ PROCESS: Mapping[str, str] = {
 }
 """The process that performs a step; what it had to defer or could not publish, the relay does (9, 17, 18)."""
 
-_GATED = {step.label: step for step in (*OTHER_STEPS, *STEPS)}
+_GATED = sorted(
+    {step.label: step for step in (*OTHER_STEPS, *STEPS)}.values(), key=lambda step: (step.number, step.part)
+)
 
 
 class ImpossibleFault(OrderlabError):
@@ -139,7 +141,7 @@ def check(kind: str, step: int | str | None, when: str | None, probability: floa
 
 
 def _list(labels: Mapping[str, Any] | frozenset[str]) -> str:
-    return ", ".join(label for label in _GATED if label in labels)
+    return ", ".join(step.label for step in _GATED if step.label in labels)
 
 
 class Gates(Protocol):

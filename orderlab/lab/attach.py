@@ -17,10 +17,6 @@ from orderlab.stack.home import Home, default_home
 class LabError(OrderlabError):
     """What a notebook asked for can't be done."""
 
-    def _render_traceback_(self) -> list[str]:
-        """One line in a notebook, where the way through our code helps nobody."""
-        return [f"{type(self).__name__}: {self.detail}"]
-
 
 class NoLab(LabError):
     """There is no lab running here. Start it in a terminal: ./lab up"""

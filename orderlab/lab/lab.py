@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from orderlab.lab.broker import Tap
+    from orderlab.lab.faults import Faults
+    from orderlab.lab.processes import Processes
     from orderlab.lab.timeline import Timeline
 
 T = TypeVar("T")
@@ -224,6 +227,22 @@ class Lab:
 
         told = self.client.events(order_id, self._token())
         return Timeline(told["events"], f"{order_id} · {told['status']}")
+
+    # breaking things
+
+    @cached_property
+    def faults(self) -> Faults:
+        """Break the lab on purpose, at any arrow, for the orders you choose."""
+        from orderlab.lab.faults import Faults
+
+        return Faults(self._lab.database_url)
+
+    @cached_property
+    def processes(self) -> Processes:
+        """Kill, stop and freeze whole programs, servers too, and bring them back."""
+        from orderlab.lab.processes import Processes
+
+        return Processes(self._lab)
 
     # behind the front door
 

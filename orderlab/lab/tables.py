@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
@@ -24,6 +26,16 @@ _ORDER_BY = {
 _OF_NO_ORDER = {"products"}
 
 
+@contextmanager
+def connected(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the lab's database as its owner, in autocommit. Raises `LabError` where it does not answer."""
+    try:
+        with psycopg.connect(database_url, connect_timeout=5, autocommit=True) as connection:
+            yield connection
+    except psycopg.OperationalError:
+        raise LabError("PostgreSQL does not answer. `./lab status` says what runs; `./lab up` starts it.") from None
+
+
 def read_table(database_url: str, name: str, order_id: str | None, limit: int) -> pd.DataFrame:
     """The last `limit` rows of a table, oldest first; only those of an order if one is given. Raises `LabError`."""
     import pandas as pd
@@ -40,10 +52,7 @@ def read_table(database_url: str, name: str, order_id: str | None, limit: int) -
         order=sql.SQL(_ORDER_BY[name]),
         key=sql.SQL("NULL" if name in _OF_NO_ORDER else "order_id"),
     )
-    try:
-        with psycopg.connect(database_url, connect_timeout=5) as connection:
-            cursor = connection.execute(query, {"order_id": order_id, "limit": limit})
-            columns = [column.name for column in cursor.description or ()]
-            return pd.DataFrame(cursor.fetchall(), columns=columns).drop(columns="nth")
-    except psycopg.OperationalError:
-        raise LabError("PostgreSQL does not answer. `./lab status` says what runs; `./lab up` starts it.") from None
+    with connected(database_url) as connection:
+        cursor = connection.execute(query, {"order_id": order_id, "limit": limit})
+        columns = [column.name for column in cursor.description or ()]
+        return pd.DataFrame(cursor.fetchall(), columns=columns).drop(columns="nth")

@@ -1,0 +1,77 @@
+"""`lab.processes`: kill, stop, freeze whole programs of the lab, servers too, and bring them back."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orderlab import stack
+from orderlab.lab.attach import Attached, LabError
+from orderlab.lab.faults import record
+from orderlab.lab.tables import connected
+from orderlab.stack import StackError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Processes:
+    """The lab's programs: postgresql, rabbitmq, the services, the portal. What is done to them stands in the firings."""
+
+    def __init__(self, lab: Attached) -> None:
+        self._lab = lab
+
+    def kill(self, name: str) -> None:
+        """SIGKILL. The supervisor starts it again by itself; `start` waits until it is ready."""
+        self._record("kill", name)
+        stack.kill(self._home, name)
+
+    def stop(self, name: str) -> None:
+        """Stop it in good order; it stays away until `start`."""
+        self._record("stop", name)
+        stack.stop(self._home, name)
+
+    def start(self, name: str) -> None:
+        """Start it, or wait for it if it was killed; returns when it is ready."""
+        self._known(name)
+        stack.start(self._home, name)
+        self._record("start", name)
+
+    def freeze(self, name: str) -> None:
+        """SIGSTOP: it is there, holds what it holds, and does nothing."""
+        self._record("freeze", name)
+        stack.send(self._home, name, signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """SIGCONT: it goes on where it was."""
+        self._known(name)
+        stack.send(self._home, name, signal.SIGCONT)
+        self._record("thaw", name)
+
+    def status(self) -> pd.DataFrame:
+        """Each program's state and process ids."""
+        import pandas as pd
+
+        services = stack.status(self._home).services
+        rows = [(name, service.state, service.pids) for name, service in services.items()]
+        return pd.DataFrame(rows, columns=["process", "state", "pids"])
+
+    def __repr__(self) -> str:
+        return self.status().to_string(index=False)
+
+    @property
+    def _home(self) -> Path:
+        if self._lab.home is None:
+            raise LabError("This lab's processes are kept elsewhere (containers?), so a notebook can't touch them.")
+        return self._lab.home
+
+    def _known(self, name: str) -> None:
+        programs = stack.attached(self._home).programs
+        if name not in programs:
+            raise StackError(f"There is no {name!r} in this lab. There are: {', '.join(programs)}.")
+
+    def _record(self, kind: str, name: str) -> None:
+        self._known(name)
+        with connected(self._lab.database_url) as connection:
+            record(connection, kind, name)
