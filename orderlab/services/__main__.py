@@ -23,6 +23,7 @@ import sys
 from nameko.cli.run import run
 
 from orderlab.errors import OrderlabError
+from orderlab.services import green
 from orderlab.settings import Settings
 
 SERVICES = {
@@ -34,6 +35,9 @@ SERVICES = {
 WORKERS = {"orders-api": 64, "worker": 16, "notifier": 64, "relay": 1}
 """Requests or messages that a service has in hand at once; for those that consume, also the prefetch count."""
 
+NICENESS = {"notifier": 10}
+"""On a small machine webhooks give way to orders."""
+
 
 def _unforeseen(record: logging.LogRecord) -> bool:
     """Whether Nameko's trace of a worker's error is news: an error of ours is an answer, and told where it is given."""
@@ -42,6 +46,8 @@ def _unforeseen(record: logging.LogRecord) -> bool:
 
 def main(name: str) -> None:
     """Run the service until SIGTERM or SIGINT."""
+    green.install()
+    os.nice(NICENESS.get(name, 0))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for talkative in ("httpx", "nameko.web.server", "amqp", "kombu"):
         logging.getLogger(talkative).setLevel(logging.WARNING)

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-import httpx
+import urllib3
 from nameko.extensions import DependencyProvider
 from standardwebhooks.webhooks import Webhook
 from tenacity import RetryCallState, RetryError, Retrying, stop_after_delay, wait_exponential
@@ -27,7 +27,7 @@ class Webhooks:
         self._signer = Webhook(settings.webhook_secret)
         self._url = f"{settings.portal_url}/webhooks"
         self._patience = float(settings.webhook_patience)
-        self._http = httpx.Client(timeout=5, trust_env=False, limits=httpx.Limits(max_connections=20))
+        self._http = urllib3.PoolManager(maxsize=16, block=True, timeout=5, retries=False)  # trying again is ours
 
     def send(self, message: Message) -> int:
         """Deliver, trying again with back-off; return the tries it took. Raise `WebhookGivenUp` when patience ends."""
@@ -57,9 +57,10 @@ class Webhooks:
             }
         )
         now = datetime.now(UTC)
-        response = self._http.post(
+        response = self._http.request(
+            "POST",
             f"{self._url}/{message.data['audience']}",
-            content=payload,
+            body=payload.encode(),
             headers={
                 "Content-Type": "application/json",
                 "webhook-id": message.id,
@@ -68,8 +69,8 @@ class Webhooks:
                 "traceparent": message.traceparent,
             },
         )
-        if response.is_error:
-            raise WebhookRefused(f"the inbox answered {response.status_code}")
+        if not 200 <= response.status < 300:
+            raise WebhookRefused(f"the inbox answered {response.status}")
 
 
 class WebhooksProvider(DependencyProvider):
