@@ -12,8 +12,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from orderlab.errors import ApiAway, FieldProblem, OrderlabError
 from orderlab.gates import AFTER, BEFORE, Fault, Gates, Kind, OpenGates, fired, raise_failure
+from orderlab.order import is_order_id
 from orderlab.sequence import Step
-from orderlab.trace import new_traceparent
+from orderlab.trace import baggage, new_traceparent
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,6 +30,10 @@ _PATIENT = Retrying(  # the API dies under an order and comes back: half a secon
     wait=wait_exponential(multiplier=0.5, exp_base=3),
     reraise=True,
 )
+
+
+WHILE_HELD = 3600.0
+"""Seconds to wait for an answer that a gate may hold back while a person looks."""
 
 
 class ApiProblem(OrderlabError):
@@ -90,9 +95,18 @@ class OrdersClient:
     within `timeout` seconds.
     """
 
-    def __init__(self, api_url: str, *, timeout: float = 30.0, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        api_url: str,
+        *,
+        timeout: float = 30.0,
+        transport: httpx.BaseTransport | None = None,
+        held: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`held` says whether gates may hold an order's answer back now: then `login` and `create_order` wait long."""
         self.api_url = api_url
         self._timeout = timeout
+        self._held = held
         self._http = httpx.Client(
             base_url=api_url,
             timeout=timeout,
@@ -105,9 +119,9 @@ class OrdersClient:
         """Close the pool."""
         self._http.close()
 
-    def login(self, traceparent: str) -> str:
-        """A demo token (step 2)."""
-        answer = self._send(_PATIENT, "GET", "/login-demo", traceparent=traceparent)
+    def login(self, traceparent: str, order_id: str = "") -> str:
+        """A demo token (step 2); `order_id` says for which order."""
+        answer = self._send(_PATIENT, "GET", "/login-demo", None, traceparent, order_id)
         return str(answer.json()["access_token"])
 
     def create_order(self, body: dict[str, Any], token: str, traceparent: str) -> httpx.Response:
@@ -115,7 +129,7 @@ class OrdersClient:
 
         The id makes a repetition harmless, so a connection that breaks is tried twice more.
         """
-        return self._send(_PATIENT, "POST", "/orders", token, traceparent, json=body)
+        return self._send(_PATIENT, "POST", "/orders", token, traceparent, body.get("order_id", ""), json=body)
 
     def report(self, order_id: str, events: list[dict[str, Any]], token: str, traceparent: str) -> int:
         """Tell which client steps happened (`ClientSteps.events`); the number that was accepted."""
@@ -163,9 +177,14 @@ class OrdersClient:
         path: str,
         token: str | None = None,
         traceparent: str | None = None,
+        order_id: Any = "",
         **request: Any,
     ) -> httpx.Response:
         headers = {"traceparent": traceparent or new_traceparent()}
+        if is_order_id(order_id):
+            headers["baggage"] = baggage(order_id)
+            if self._held():
+                request["timeout"] = httpx.Timeout(self._timeout, read=WHILE_HELD)
         if token:
             headers["Authorization"] = f"Bearer {token}"
         try:

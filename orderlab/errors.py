@@ -100,6 +100,10 @@ class BrokerAway(OrderlabError):
     """RabbitMQ can't be reached just now. Try again in a moment."""
 
 
+class AlreadyPublished(OrderlabError):
+    """The message was published meanwhile, or somebody else is about to."""
+
+
 class GatewayError(OrderlabError):
     """The payment gateway did not answer. It is tried again."""
 

@@ -104,7 +104,7 @@ class Steps:
     outbox: bool = False  # whether what can't be published now is safe, and may be `deferred`
     events: Events = field(default_factory=Events)
     published: list[str] = field(default_factory=list)  # ids of messages the broker has confirmed
-    twice: dict[str, Callable[[], None]] = field(
+    twice: dict[str, Callable[[], object]] = field(
         default_factory=dict
     )  # how a step happens twice that has a way of its own
 

@@ -109,13 +109,13 @@ FROM orders o WHERE o.order_id = :order_id;
 
 -- name: list_unpublished
 -- What the outbox holds and nobody has published, oldest first; a message gets `grace` for its own publisher.
-SELECT event_id FROM outbox
+SELECT event_id, order_id, attempt, type, traceparent FROM outbox
 WHERE published_at IS NULL AND created_at < clock_timestamp() - :grace::interval AND event_id <> ALL(:but)
 ORDER BY seq LIMIT :most;
 
 -- name: claim_message^
 -- Take a message of the outbox in hand, until the transaction ends; no row if somebody has it or it was published.
-SELECT event_id, order_id, attempt, type, source, data, traceparent, created_at
+SELECT event_id, order_id, type, source, data, traceparent, created_at
 FROM outbox WHERE event_id = :event_id AND published_at IS NULL FOR UPDATE SKIP LOCKED;
 
 -- name: settle_notification^

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
-from orderlab.errors import DatabaseAway, UnprocessableMessage
+from orderlab.errors import AlreadyPublished, DatabaseAway, UnprocessableMessage
 from orderlab.journal import Events
 from orderlab.messages import Message
 from orderlab.order import CURRENCY, REJECTION_REASONS, Design, NewOrder, OrderInHand, Status
@@ -224,18 +224,23 @@ class Store:
 
     # relay, notifier, journal
 
-    def list_unpublished(self, grace: timedelta, most: int, but: Collection[UUID]) -> list[UUID]:
-        """The ids of the outbox's oldest messages that are older than `grace`, `but` these."""
-        rows = self._run(_all(queries.list_unpublished), grace=grace, most=most, but=list(but))
-        return [row["event_id"] for row in rows]
+    def list_unpublished(self, grace: timedelta, most: int, but: Collection[UUID]) -> list[Row]:
+        """The outbox's oldest messages that are older than `grace`, `but` these: their heads, without the data."""
+        return list(self._run(_all(queries.list_unpublished), grace=grace, most=most, but=list(but)))
 
-    def publish_unpublished(self, event_id: UUID, publish: Callable[[Row], Events]) -> None:
-        """Hand a message to `publish`, and mark it and write its events in the transaction that holds it meanwhile."""
+    def publish_unpublished(self, event_id: UUID, publish: Callable[[Row], object], events: Events) -> None:
+        """Hand a message to `publish`, and mark it and write its events in the transaction that holds it meanwhile.
+
+        Raises `AlreadyPublished` if it was published meanwhile, or somebody else has it in hand.
+        """
         try:
             with self.pool.connection() as connection, connection.transaction():
-                if row := queries.claim_message(connection, event_id=event_id):
-                    events = publish(row)
-                    _scalar(queries.flush_journal)(connection, events=_rows(events), published=[event_id])
+                row = queries.claim_message(connection, event_id=event_id)
+                if row is None:
+                    raise AlreadyPublished
+                publish(row)
+                _scalar(queries.flush_journal)(connection, events=_rows(events), published=[event_id])
+            events.written()
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise DatabaseAway from error
 

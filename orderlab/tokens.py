@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import jwt
 
@@ -37,27 +39,32 @@ class Claims:
 
 @dataclass(frozen=True)
 class Issued:
-    """A token that was handed out, and the id that is in it. Its text does not show in a log."""
+    """A token that was handed out, and what it says. Its text does not show in a log."""
 
     token: str = field(repr=False)
-    token_id: str
+    claims: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def token_id(self) -> str:
+        """The id that is in it."""
+        return str(self.claims["jti"])
 
 
 def issue(
     secret: str, subject: str = "demo", scopes: tuple[str, ...] = (READ, WRITE), lifetime: int = LIFETIME
 ) -> Issued:
     """A signed token for `subject`, valid for `lifetime` seconds. `iat` keeps its fraction (RFC 7519, NumericDate)."""
-    now, token_id = time.time(), uuid.uuid4().hex
+    now = time.time()
     claims = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": subject,
         "iat": now,
         "exp": int(now) + lifetime,
-        "jti": token_id,
+        "jti": uuid.uuid4().hex,
         "scope": " ".join(scopes),
     }
-    return Issued(jwt.encode(claims, secret, algorithm=ALGORITHM), token_id)
+    return Issued(jwt.encode(claims, secret, algorithm=ALGORITHM), claims)
 
 
 def verify(secret: str, authorization: str | None) -> Claims:

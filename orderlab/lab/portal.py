@@ -61,7 +61,7 @@ class Portal:
 
     def request_demo_token(self) -> Token:
         """2 and 3: GET /login-demo, and the token that comes back."""
-        self._token = Token(self._steps(REQUEST_DEMO_TOKEN, self._client.login, self._trace))
+        self._token = Token(self._steps(REQUEST_DEMO_TOKEN, self._client.login, self._trace, self.order_id))
         return self._token
 
     def post_order(self, items: Mapping[str, int] | None = None, **more: Any) -> Answer:

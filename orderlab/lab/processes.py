@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Processes:
-    """The lab's programs: postgresql, rabbitmq, the services, the portal. What is done to them stands in the firings."""
+    """The lab's programs: postgresql, rabbitmq, the services, the portal. What is done to them is in the firings."""
 
     def __init__(self, lab: Attached) -> None:
         self._lab = lab

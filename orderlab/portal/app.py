@@ -48,7 +48,8 @@ def create_app(settings: Settings, gates: Gates | None = None, client: OrdersCli
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
         BABEL_DEFAULT_LOCALE="es",
     )
-    client = client or OrdersClient(settings.api_url)
+    gates = gates or OpenGates()
+    client = client or OrdersClient(settings.api_url, held=lambda: bool(gates.armed))
     database = Database(settings.portal_data)
     app.extensions["orderlab"] = Parts(
         client,
@@ -56,7 +57,7 @@ def create_app(settings: Settings, gates: Gates | None = None, client: OrdersCli
         Inbox(database),
         Reports(database, client),
         Webhook(settings.webhook_secret),
-        gates or OpenGates(),
+        gates,
     )
     Babel(app, locale_selector=_choose_language)
     csrf = CSRFProtect(app)

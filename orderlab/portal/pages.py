@@ -37,7 +37,7 @@ def create_order() -> ResponseReturnValue:
         return _home(form), 422
     traceparent = new_traceparent()
     try:
-        token = steps(REQUEST_DEMO_TOKEN, parts().client.login, traceparent)
+        token = steps(REQUEST_DEMO_TOKEN, parts().client.login, traceparent, steps.order_id)
         answer = steps(POST_ORDER, parts().client.create_order, form.body(), token, traceparent)
     except ApiAway as away:
         return render_template("away.html", form=form, detail=away.detail), 503

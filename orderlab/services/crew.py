@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from uuid import UUID
 
 from eventlet.greenpool import GreenPool
@@ -12,7 +12,9 @@ from nameko.extensions import DependencyProvider
 
 from orderlab.errors import OrderlabError
 
-SIZE = 8
+T = TypeVar("T")
+
+SIZE = 16
 
 log = logging.getLogger(__name__)
 
@@ -28,19 +30,19 @@ class Crew(DependencyProvider):
     def get_dependency(self, worker_ctx: Any) -> Crew:
         return self
 
-    def work(self, keys: Iterable[UUID], work: Callable[[UUID], None]) -> bool:
-        """Have `work` done for each key as hands get free; False, and the rest left, once one has failed."""
+    def work(self, waiting: Mapping[UUID, T], work: Callable[[T], None]) -> bool:
+        """Have `work` done with each of these as hands get free; False, and the rest left, once one has failed."""
         self._failed = False
-        for key in keys:
+        for key, one in waiting.items():
             self.in_hand.add(key)
-            self._pool.spawn_n(self._one, key, work)
+            self._pool.spawn_n(self._one, key, one, work)
             if self._failed:
                 break
         return not self._failed
 
-    def _one(self, key: UUID, work: Callable[[UUID], None]) -> None:
+    def _one(self, key: UUID, one: T, work: Callable[[T], None]) -> None:
         try:
-            work(key)
+            work(one)
         except OrderlabError as error:
             self._failed = True
             log.warning("%s", error.detail)

@@ -30,7 +30,7 @@ from orderlab.services.representations import event_json, new_order_json, order_
 from orderlab.services.web import SettingsProvider, hang_up, http, json_body, problem, reply
 from orderlab.store import Found
 from orderlab.tokens import Claims
-from orderlab.trace import trace_id, traceparent
+from orderlab.trace import order_in, trace_id, traceparent
 
 LONGEST_WAIT = 25.0
 """Seconds for which a reader of events may wait for the next."""
@@ -54,8 +54,10 @@ class OrdersApi:
         """3: hand out a token, where demo login is switched on."""
         if not self.settings.demo_login:
             raise NotFound
-        step = self.journal.steps("", traceparent(request.headers.get("traceparent")))
-        issued = step(ISSUE_TOKEN, tokens.issue, self.settings.jwt_secret)
+        step = self.journal.steps(
+            order_in(request.headers.get("baggage")), traceparent(request.headers.get("traceparent"))
+        )
+        issued = step(ISSUE_TOKEN, self.issue, step)
         self.held.issued(issued.token_id, step.events)
         body = {"access_token": issued.token, "token_type": "Bearer", "expires_in": tokens.LIFETIME}
         return reply(body, Cache_Control="no-store")
@@ -64,7 +66,7 @@ class OrdersApi:
     def post_order(self, request: Request) -> Response:
         """5 to 10. Nothing is recorded of a request that comes to no order."""
         trace = traceparent(request.headers.get("traceparent"))
-        step = self.journal.steps("", trace)
+        step = self.journal.steps(order_in(request.headers.get("baggage")), trace)
         claims = step(VALIDATE_TOKEN, self.verify, request, tokens.WRITE)
         order = NewOrder.from_json(json_body(request))
         step.belong_to(order.order_id, order.design)
@@ -176,6 +178,12 @@ class OrdersApi:
     def openapi(self, request: Request) -> Response:
         """This contract."""
         return reply(OPENAPI)
+
+    def issue(self, step: Steps) -> tokens.Issued:
+        """3: a token; what it says is no secret, and is noted."""
+        issued = tokens.issue(self.settings.jwt_secret)
+        step.note(claims=dict(issued.claims))
+        return issued
 
     def verify(self, request: Request, scope: str) -> Claims:
         """5: who asks, and whether the token allows it."""
