@@ -101,6 +101,10 @@ WITH published AS (
 )
 SELECT record_events(:events) + (SELECT count(*) FROM published);
 
+-- name: record_events^
+-- Events that had no transaction of their own.
+SELECT record_events(:events);
+
 -- name: report_steps^
 -- Steps that a client reports of its own order: whether it may, and if so they are written.
 SELECT o.subject = :subject AS mine,

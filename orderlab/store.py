@@ -253,7 +253,10 @@ class Store:
 
     def flush_journal(self, events: Events, published: Sequence[str]) -> None:
         """Write a batch of events, and mark messages as published."""
-        self._run(_scalar(queries.flush_journal), events=_rows(events), published=list(published))
+        if published:
+            self._run(queries.flush_journal, events=_rows(events), published=list(published))
+        elif events:
+            self._run(queries.record_events, events=_rows(events))
 
 
 def _rows(things: Sequence[Any]) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import eventlet
@@ -23,6 +27,9 @@ from orderlab.trace import trace_id
 POOL_SIZE = 10
 MOST_WAITING = 100_000
 """Events kept in memory while the database is away; beyond that the oldest are given up, and that is logged."""
+
+LINGER = 5.0
+"""Seconds for which the listener goes on when nobody waits any more."""
 
 log = logging.getLogger(__name__)
 
@@ -140,15 +147,20 @@ class JournalProvider(DependencyProvider):
 
 
 class Listener(DependencyProvider):
-    """Wakes those who wait for an order's next event, by LISTEN: nobody asks the database over and over."""
+    """Wakes those who wait for an order's next event, by LISTEN: nobody asks the database over and over.
+
+    It listens while somebody waits, and a little longer: to hear every event of every order costs, too.
+    """
 
     database = Database()
 
     def setup(self) -> None:
         self._waiting: dict[str, list[Signal]] = defaultdict(list)
+        self._wanted, self._ready = threading.Event(), threading.Event()
+        self._wanted_at = 0.0
 
     def start(self) -> None:
-        self._thread = self.container.spawn_managed_thread(self._listen, identifier="listener")
+        self._thread = self.container.spawn_managed_thread(self._run, identifier="listener")
 
     def stop(self) -> None:
         self._thread.kill()
@@ -156,30 +168,42 @@ class Listener(DependencyProvider):
     def get_dependency(self, worker_ctx: Any) -> Listener:
         return self
 
-    def expect(self, order_id: str) -> Signal:
-        """A signal that is sent at the order's next event. Take it before you look, and `forget` it afterwards."""
+    @contextmanager
+    def expecting(self, order_id: str) -> Iterator[Signal]:
+        """A signal that is sent at the order's next event. Enter before you look, so that none is missed."""
         signal = Signal()
         self._waiting[order_id].append(signal)
-        return signal
+        self._wanted_at = time.monotonic()
+        self._wanted.set()
+        self._ready.wait(timeout=2)
+        try:
+            yield signal
+        finally:
+            waiting = self._waiting.get(order_id, [])
+            if signal in waiting:
+                waiting.remove(signal)
+            if not waiting:
+                self._waiting.pop(order_id, None)
 
-    def forget(self, order_id: str, signal: Signal) -> None:
-        """The signal is not waited for any more."""
-        waiting = self._waiting.get(order_id, [])
-        if signal in waiting:
-            waiting.remove(signal)
-        if not waiting:
-            self._waiting.pop(order_id, None)
-
-    def _listen(self) -> None:
+    def _run(self) -> None:
         while True:
+            self._wanted.wait()
             try:
                 with psycopg.connect(self.database.url, autocommit=True) as connection:
                     connection.execute("LISTEN order_events")
+                    self._ready.set()
                     self._wake(list(self._waiting))  # whatever was missed while nobody listened
-                    for heard in connection.notifies():
-                        self._wake([heard.payload])
+                    self._listen(connection)
             except psycopg.OperationalError:
+                self._ready.clear()
                 self.database.wait_until_back()
+
+    def _listen(self, connection: psycopg.Connection[Any]) -> None:
+        while self._waiting or time.monotonic() < self._wanted_at + LINGER:
+            for heard in connection.notifies(timeout=LINGER, stop_after=1):
+                self._wake([heard.payload])
+        self._wanted.clear()
+        self._ready.clear()
 
     def _wake(self, order_ids: list[str]) -> None:
         for order_id in order_ids:

@@ -133,14 +133,13 @@ class OrdersApi:
         self.verify(request, tokens.READ)
         after = number(request, "after", 0, 0, 2**62)
         wait = number(request, "wait", 0, 0, LONGEST_WAIT)
-        next_event = self.listener.expect(order_id)
-        try:
+        if not wait:
+            return reply(self.read_events(order_id))
+        with self.listener.expecting(order_id) as next_event:
             body = self.read_events(order_id)
-            if wait and max((event["id"] for event in body["events"]), default=0) <= after:
+            if max((event["id"] for event in body["events"]), default=0) <= after:
                 next_event.wait(timeout=wait)
                 body = self.read_events(order_id)
-        finally:
-            self.listener.forget(order_id, next_event)
         return reply(body)
 
     @http("POST", "/orders/<order_id>/events")
