@@ -251,4 +251,4 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="./lab")

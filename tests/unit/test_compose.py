@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from orderlab import schema
+from orderlab.cli import main
 from orderlab.settings import Settings
 from orderlab.setup import password_variable
 from orderlab.stack import Home, State, docker, postgres, programs, rabbitmq
@@ -204,3 +206,27 @@ def test_what_the_image_copies_exists_and_reaches_the_builder_while_secrets_do_n
     assert [source for source in sources if not (compose.ROOT / source).exists()] == []
     assert sources == let_in
     assert [name for name in (".env", ".git", ".orderlab") if any(fnmatch(name, pattern) for pattern in let_in)] == []
+
+
+def test_up_in_containers_writes_the_secrets_sends_an_order_and_prints_where_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(docker, "ENVIRONMENT", tmp_path / ".env")
+    monkeypatch.setattr(docker, "_need_an_engine", lambda: None)
+    monkeypatch.setattr(docker, "_compose", lambda *words: asked.append(words) or 0)
+    monkeypatch.setenv("ORDERLAB_HOME", str(tmp_path / "lab"))
+    (tmp_path / ".env").write_text("# mine\nORDERLAB_PORTAL_PORT=9090\nORDERLAB_JUPYTER_TOKEN=known\n")
+
+    said = CliRunner().invoke(main, ["up", "--docker"])
+    assert said.exit_code == 0, said.output
+    assert [words[0] for words in asked] == ["up", "exec"]
+    assert asked[1][2:] == ("jupyter", "orderlab", "demo")
+    assert "http://127.0.0.1:9090" in said.output
+    assert "http://127.0.0.1:8888/lab/tree/README.md?token=known" in said.output
+
+    written = (tmp_path / ".env").read_text()
+    assert written.startswith("# mine\nORDERLAB_PORTAL_PORT=9090\nORDERLAB_JUPYTER_TOKEN=known\n")
+    assert "ORDERLAB_JWT_SECRET=" in written
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    assert written.split("ORDERLAB_JWT_SECRET=")[1].splitlines()[0] not in said.output
