@@ -32,6 +32,11 @@ def program(home: Home, port: int, token: str) -> Program:
             "open_browser": False,
             "allow_root": True,
             "root_dir": str(ROOT),
+            # It masks tokens in its log of requests, but not in its warnings.
+            "logging_config": {
+                "filters": {"scrub": {"()": "orderlab.scrub.Scrub"}},
+                "handlers": {"console": {"filters": ["scrub"]}},
+            },
         },
         "LabApp": {"default_url": "/lab/tree/README.md"},
         "IdentityProvider": {"token": token},

@@ -69,7 +69,11 @@ def down(path: Path) -> bool:
         state = home.state()
         if state and control.answers(state):
             _stop(state)
-        found = strays.stop(home)
+            found = strays.stop(
+                home, patience=0
+            )  # Erlang's epmd alone: it would take a second, and has nothing to save
+        else:
+            found = strays.stop(home)
         home.forget()
         return bool(state or found)
 
@@ -185,12 +189,10 @@ def _start_missing(state: State, names: Iterable[str]) -> None:
 
 def _stop(state: State) -> None:
     """Services before servers, then the supervisor itself."""
-    if not control.answers(state):
-        return
     running = control.processes(state)
     control.stop(state, [process for process in running if process.program not in _SERVERS])
     control.stop(state, [process for process in running if process.program in _SERVERS])
-    control.shut_down(state)
+    control.end(state)
 
 
 def _status(state: State, failing: dict[str, str], *, started: bool = False) -> Status:

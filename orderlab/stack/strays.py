@@ -20,12 +20,16 @@ def find(variable: str, value: str) -> list[psutil.Process]:
     ]
 
 
-def stop(home: Home) -> int:
+PATIENCE = 3.0
+"""Seconds for a process to end when asked to."""
+
+
+def stop(home: Home, patience: float = PATIENCE) -> int:
     """End what runs for this lab without a supervisor. The number of processes."""
-    return end(find(MARK, str(home.path)))
+    return end(find(MARK, str(home.path)), patience)
 
 
-def end(found: list[psutil.Process], patience: float = 3.0) -> int:
+def end(found: list[psutil.Process], patience: float = PATIENCE) -> int:
     """Ask processes to end, then, after `patience` seconds, end them. Their number."""
     for process in found:
         _quietly(process.resume)
