@@ -169,6 +169,27 @@ def scale(what: str) -> None:
     console.print(f"{service}: pids {' '.join(map(str, stack.pids(default_home(), service)))}")
 
 
+@main.command()
+@click.option(
+    "--kind", default="crash", show_default=True, help="crash, fail, drop, duplicate, rabbitmq or postgresql."
+)
+@click.option("--step", "steps", multiple=True, help="Only this step (may be given again).")
+@click.option("--design", "designs", multiple=True, help="Only this design (may be given again).")
+@click.option("--fresh", is_flag=True, help="From the beginning, and not on from where a run was interrupted.")
+def matrix(kind: str, steps: tuple[str, ...], designs: tuple[str, ...], fresh: bool) -> None:
+    """Break every step on every design, with real crashes. Needs the lab to itself. Exit status 1 if one surprises."""
+    from orderlab.matrix import command
+    from orderlab.matrix.results import Results
+
+    wanted = command.chosen(kind, steps, designs)
+    results = Results.read(kind, Home(default_home()).path / "matrix" / f"{kind}.json")
+    if fresh:
+        results.forget(wanted)
+    command.run(default_home(), wanted, results, console)
+    console.print(command.grid(results))
+    sys.exit(1 if results.surprises else 0)
+
+
 @main.group(invoke_without_command=True)
 @click.pass_context
 def dead(context: click.Context) -> None:

@@ -102,3 +102,8 @@ WITH gone AS (
     RETURNING id
 )
 SELECT EXISTS (SELECT FROM gone) AS abandoned, CASE WHEN EXISTS (SELECT FROM gone) THEN pg_notify('lab_faults', '') END;
+
+-- name: record_crash!
+-- The process in which this order is halted was killed there.
+INSERT INTO lab.firings (fault_id, kind, order_id, step, side, attempt, process, pid)
+SELECT fault_id, 'crash', order_id, step, side, attempt, process, pid FROM lab.halts WHERE id = :halt_id;

@@ -85,15 +85,16 @@ class Judgement:
 
 def judge(evidence: Evidence) -> Judgement:
     """Judge one order as it is now."""
+    findings, stopped = [*_duplicated(evidence), *_oversold(evidence)], [*_stopped(evidence)]
+    if stopped:  # until somebody helps
+        return Judgement((*findings, *stopped), (), ended=True)
     if evidence.status is None:
         lost = (Finding(Word.LOST, "the order: somebody was told of it, and it is not there"),)
         return Judgement(lost if evidence.told else (), (), ended=False)
-    findings, waits = [*_duplicated(evidence), *_oversold(evidence)], list[Finding]()
+    waits = list[Finding]()
     for rule in (_unpublished, _unsettled, _unheard, _unnotified):
         for found in rule(evidence):
             (waits if found.word is Word.STUCK else findings).append(found)
-    if stopped := list(_stopped(evidence)):  # until somebody helps
-        return Judgement((*findings, *stopped), (), ended=True)
     return Judgement(tuple(findings), tuple(waits), ended=not waits and _acked(evidence))
 
 

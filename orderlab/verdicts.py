@@ -83,7 +83,17 @@ class Judge:
         `told` are the orders of which somebody got 200 or 201, where that is known; `seen` the types of messages that
         a tap on the fanouts has seen, by order, where there was one.
         """
-        self.wait(order_ids, told=told, seen=seen, patience=patience)
+        self.wait(order_ids, told=told, patience=patience)
+        return self.pronounce(order_ids, told=told, seen=seen)
+
+    def pronounce(
+        self,
+        order_ids: Sequence[str],
+        *,
+        told: Collection[str] = (),
+        seen: Mapping[str, frozenset[str]] | None = None,
+    ) -> list[Verdict]:
+        """The verdict on each order as it is now; what has yet to happen is taken for stuck."""
         queues = self._queues()
         waiting, dead = self._waiting(queues), self._dead(queues)
         return [
@@ -96,21 +106,24 @@ class Judge:
         order_ids: Sequence[str],
         *,
         told: Collection[str] = (),
-        seen: Mapping[str, frozenset[str]] | None = None,
+        certain: bool = True,
         patience: float = PATIENCE,
     ) -> bool:
-        """Wait until nothing is left that could move these orders; False if patience ran out before."""
+        """Wait until nothing is left that could move these orders; False if patience ran out before.
+
+        `certain` is whether a recorded ack is one that reached the broker: not so if that has just been killed.
+        """
         end, before, since, dead = time.monotonic() + patience, None, time.monotonic(), dict[str, str]()
         while time.monotonic() < end:
             try:
                 with psycopg.connect(self._database_url, autocommit=True, connect_timeout=3) as connection:
                     connection.execute("LISTEN order_events")
                     while (now := time.monotonic()) < end:
-                        evidence, queues = self.evidence(order_ids, told, seen), self._queues()
+                        evidence, queues = self.evidence(order_ids, told), self._queues()
                         if (state := (evidence, queues)) != before:
                             before, since, dead = state, now, self._dead(queues)
                         evidence = [replace(each, dead=dead.get(each.order_id)) for each in evidence]
-                        if (left := since + _silence(evidence, queues) - now) <= 0:
+                        if (left := since + _silence(evidence, queues, certain) - now) <= 0:
                             return True
                         for _ in connection.notifies(timeout=min(left, 0.25, end - now), stop_after=1):
                             pass
@@ -180,12 +193,12 @@ class Judge:
         return found
 
 
-def _silence(evidence: Sequence[Evidence], queues: Queues) -> float:
+def _silence(evidence: Sequence[Evidence], queues: Queues, certain: bool) -> float:
     """For how long there must be no news, as things stand."""
     judged = [judge(each) for each in evidence]
     if not queues.idle or any(each.waits for each in judged):
         return PATIENCE
-    return SETTLED if all(map(_at_its_end, evidence, judged)) else SILENCE
+    return SETTLED if certain and all(map(_at_its_end, evidence, judged)) else SILENCE
 
 
 def _at_its_end(evidence: Evidence, judged: Judgement) -> bool:

@@ -1,0 +1,85 @@
+"""`./lab matrix`: runs a matrix to its end, or on from where a run was interrupted, and shows it in the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from orderlab.expectations import KINDS, LABELS, Cell, cells, expect
+from orderlab.judge import Word
+from orderlab.matrix.results import Result, Results
+from orderlab.matrix.runner import MatrixError, Runner
+from orderlab.order import DESIGNS
+
+STYLES = {
+    Word.CORRECT: "green",
+    Word.STUCK: "yellow",
+    Word.OVERSOLD: "bold dark_orange",
+    Word.LOST: "bold magenta",
+    Word.DUPLICATED: "bold red",
+}
+
+
+def chosen(kind: str, steps: Collection[str] = (), designs: Collection[str] = ()) -> list[Cell]:
+    """The cells of a matrix, only those of some steps or designs if they are given; raise `MatrixError`."""
+    if kind not in KINDS:
+        raise MatrixError(f"There is no matrix {kind!r}. There are: {', '.join(KINDS)}.")
+    if unknown := (set(steps) - set(LABELS)) | (set(designs) - set(DESIGNS)):
+        raise MatrixError(f"There is no {', '.join(sorted(unknown))}: neither a step nor a design.")
+    found = [c for c in cells(kind) if (not steps or c.step in steps) and (not designs or c.design in designs)]
+    if not found:
+        raise MatrixError(
+            f"No such step can {kind}. These can: {', '.join(dict.fromkeys(c.step for c in cells(kind)))}."
+        )
+    return found
+
+
+def run(home: Path, wanted: Iterable[Cell], results: Results, console: Console) -> None:
+    """Run what `results` does not have yet, and keep each gate's results as soon as they are there."""
+    todo = [cell for cell in wanted if cell not in results.cells]
+    if not todo:
+        return
+    runner = Runner(home)
+    results.begin(runner.servers())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(results.kind, total=len(todo))
+        begun = time.monotonic()
+        for together in runner.run(todo):
+            results.add(together)
+            results.run["seconds"] = round(results.run["seconds"] + time.monotonic() - begun, 1)
+            results.write()
+            begun = time.monotonic()
+            gate = together[0].cell
+            progress.update(task, advance=len(together), description=f"{gate.kind} {gate.side} {gate.step}")
+            for result in together:
+                if not result.as_expected:
+                    progress.console.print(surprise(result))
+
+
+def grid(results: Results) -> Table:
+    """The grid for a terminal: a line a gate, a column a design."""
+    table = Table("gate", *DESIGNS, title=f"{results.kind}: {KINDS[results.kind]}", box=None, title_justify="left")
+    gates = dict.fromkeys((cell.step, cell.side) for cell in cells(results.kind))
+    for step, side in gates:
+        row = [results.cells.get(Cell(results.kind, step, side, design)) for design in DESIGNS]
+        if any(row):
+            table.add_row(f"{side} {step}", *map(_square, row))
+    return table
+
+
+def surprise(result: Result) -> Text:
+    """What came otherwise than predicted, and what shows it."""
+    return Text(f"{result.cell.name}: expected {expect(result.cell)}, and it is\n{result.why}")
+
+
+def _square(result: Result | None) -> Text:
+    if result is None:
+        return Text("")
+    return Text(f"{result.word}{'' if result.as_expected else ' (!)'}", STYLES[result.word])
