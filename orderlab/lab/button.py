@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html import unescape
 
 import httpx
 
@@ -12,13 +13,20 @@ from orderlab.lab.attach import LabError
 _CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 
 
+_TOLD = re.compile(r'<p (?:class="error"[^>]*|class="said"[^>]*|lang="en")>\s*([^<]+?)\s*</p>')
+
+
 @dataclass(frozen=True)
 class Pressed:
-    """What the person sees: the page's status, or None and why if the portal broke off; `shown` if it confirms."""
+    """What the person sees: the page's status, or None and why if the portal broke off; `shown` if it confirms.
+
+    `told` is what the page says is wrong, in the words of the API.
+    """
 
     status: int | None
     shown: bool
     error: str = ""
+    told: tuple[str, ...] = ()
 
 
 def press(
@@ -28,12 +36,12 @@ def press(
     quantity: int = 1,
     payment_token: str = "tok_ok",
     design: str = "default",
-    timeout: float = 600.0,
+    timeout: float = 3600.0,
 ) -> Pressed:
     """Fill in the form and press "Crear Pedido"; follow on to the confirmation. Waits while gates halt the order."""
     with httpx.Client(base_url=portal_url, timeout=timeout, trust_env=False, follow_redirects=True) as browser:
         try:
-            form = _CSRF.search(browser.get("/").text)
+            form = _CSRF.search(browser.get("/", params={"lang": "en"}).text)
             if form is None:
                 raise LabError(f"The portal at {portal_url} shows no form. See ./lab status.")
             page = browser.post(
@@ -49,4 +57,5 @@ def press(
             )
         except httpx.TransportError as error:
             return Pressed(None, False, f"{type(error).__name__}: {error}")
-    return Pressed(page.status_code, page.is_success and page.url.path == f"/orders/{order_id}")
+    told = () if page.is_success else tuple(unescape(found) for found in _TOLD.findall(page.text))
+    return Pressed(page.status_code, page.is_success and page.url.path == f"/orders/{order_id}", told=told)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from orderlab.lab.broker import Tap
     from orderlab.lab.faults import Faults
     from orderlab.lab.processes import Processes
+    from orderlab.lab.stepping import SteppingRun
     from orderlab.lab.timeline import Timeline
 
 T = TypeVar("T")
@@ -243,6 +244,24 @@ class Lab:
         from orderlab.lab.processes import Processes
 
         return Processes(self._lab)
+
+    def step_through(
+        self, order_id: str | None = None, items: Mapping[str, int] | None = None, **more: Any
+    ) -> SteppingRun:
+        """Have the portal's button pressed for an order that halts at every arrow: `run.next()` goes on by one.
+
+        `items` is {sku: quantity}, of one product; `more` is `payment_token`, `design` ("default", "no-outbox",
+        "no-idempotent-consumer", "as-drawn") and `patience`, in seconds.
+        """
+        from orderlab.lab.stepping import begin
+
+        return begin(self._lab, order_id or self.new_id(), items, **more)
+
+    def save(self, order_id: str, file: str | Path) -> Path:
+        """Write an order's run into one file, which `Run.open` shows with no lab: its events, and its tables now."""
+        from orderlab.lab.stepping import keep
+
+        return keep(self._lab, order_id, file)
 
     # behind the front door
 

@@ -51,12 +51,8 @@ class Token(_Shown):
         return f"Bearer {self.text}"
 
     def __str__(self) -> str:
-        lines = [("header", name, str(value), "") for name, value in self.header.items()]
-        lines += [("payload", name, str(value), _CLAIMS.get(name, "")) for name, value in self.claims.items()]
-        signature = self.text.rpartition(".")[2]
-        hidden = ("•" * 12, "kept back: who holds it can use the token") if signature else ("none", "")
-        lines.append(("signature", "", *hidden))
-        return "\n".join(f"{part:<10}{name:<7}{value:<34}{means}".rstrip() for part, name, value, means in lines)
+        signature = _HIDDEN if self.text.rpartition(".")[2] else ("none", "")
+        return _token_text(self.header, self.claims, signature)
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,6 +86,21 @@ class Copy(_Shown):
     def __str__(self) -> str:
         lines = [f"{name:<27}{value}" for name, value in sorted(self.headers.items())]
         return "\n".join([f"from the exchange {self.exchange}", "", *lines, "", _json(self.body)])
+
+
+def claims_text(claims: Mapping[str, Any]) -> str:
+    """A token of which the claims were noted, shown as a token is. JSON does not keep their order; this does."""
+    return _token_text({}, {name: claims[name] for name in _CLAIMS if name in claims}, _HIDDEN)
+
+
+_HIDDEN = ("•" * 12, "kept back: who holds it can use the token")
+
+
+def _token_text(header: Mapping[str, Any], claims: Mapping[str, Any], signature: tuple[str, str]) -> str:
+    lines = [("header", name, str(value), "") for name, value in header.items()]
+    lines += [("payload", name, str(value), _CLAIMS.get(name, "")) for name, value in claims.items()]
+    lines.append(("signature", "", *signature))
+    return "\n".join(f"{part:<10}{name:<7}{value:<34}{means}".rstrip() for part, name, value, means in lines)
 
 
 class Order(dict[str, Any]):

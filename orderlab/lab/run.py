@@ -1,0 +1,120 @@
+"""A run that is looked at arrow by arrow, forwards and back. What a live run adds is in stepping.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orderlab.gates import AFTER, BEFORE
+from orderlab.lab import capsule
+from orderlab.lab.attach import LabError
+from orderlab.lab.drawing import Drawing
+from orderlab.lab.moment import Moment, names
+from orderlab.sequence import find_step
+
+
+class Run:
+    """The moments of one order. `Run.open(file)` has them from a file, and needs no lab."""
+
+    def __init__(
+        self,
+        order_id: str,
+        moments: Iterable[Moment] = (),
+        faults: Sequence[Mapping[str, Any]] = (),
+        firings: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self.order_id = order_id
+        self.moments = list(moments)
+        self.faults: list[Mapping[str, Any]] = list(faults)
+        self.firings: list[Mapping[str, Any]] = list(firings)
+        self._at = -1
+
+    @classmethod
+    def open(cls, file: str | Path) -> Run:
+        """The run in a capsule that `save` has written; raise `LabError` if it is none."""
+        told = capsule.read(file)
+        moments = [Moment.from_json(moment) for moment in told["moments"]]
+        return Run(told["order_id"], moments, told["faults"], told["firings"])
+
+    def save(self, file: str | Path) -> Path:
+        """Write what was seen so far, and the faults, into one file."""
+        return capsule.write(file, self.order_id, self.moments, self.faults, self.firings)
+
+    def next(self) -> Moment:
+        """The next arrow. After `back` it is looked at again, and nothing moves until all was seen again."""
+        if self._at == len(self.moments) - 1:
+            moment = self._more()
+            if moment is None:
+                raise LabError(f"{self.order_id} has come to its end. run.back() looks at earlier arrows again.")
+            self.moments.append(moment)
+        self._at += 1
+        return self.moments[self._at]
+
+    def back(self) -> Moment:
+        """Look at the arrow before this one again. What has happened stays so: time does not run backwards."""
+        if self._at < 1:
+            raise LabError("There is no earlier arrow to look at.")
+        self._at -= 1
+        return self.moments[self._at]
+
+    def until(self, step: int | str, when: str = AFTER) -> Moment:
+        """Go on until this arrow (a number, a label such as "15c", or a name) has happened, or is about to."""
+        try:
+            wanted = find_step(step)
+        except KeyError as error:
+            raise LabError(str(error.args[0])) from None
+        if when not in (BEFORE, AFTER):
+            raise LabError(f"An order is halted {BEFORE!r} or {AFTER!r} a step, and not {when!r}.")
+        called = wanted.name if str(step) == wanted.name else wanted.label
+        while True:
+            moment = self._next_towards(wanted.label if when == BEFORE else "")
+            if moment.before == wanted.label if when == BEFORE else self._shows(moment, called):
+                return moment
+            idle = not (moment.arrows or moment.before or moment.died)
+            if moment.ended or (idle and self._at == len(self.moments) - 1):
+                raise LabError(f"{self.order_id} has not come to {called}. {' '.join(moment.said)}")
+
+    def finish(self) -> Moment:
+        """Let the order go on by itself, and look at the end."""
+        while not (self.moments and self.moments[-1].ended):
+            moment = self._more()
+            if moment is None:
+                break
+            self.moments.append(moment)
+        if not self.moments:
+            raise LabError("There is nothing in this run.")
+        self._at = len(self.moments) - 1
+        return self.moments[-1]
+
+    @property
+    def now(self) -> Moment:
+        """The moment that is looked at."""
+        if self._at < 0:
+            raise LabError("Nothing was looked at yet. run.next() shows the first arrow.")
+        return self.moments[self._at]
+
+    def sequence(self) -> Drawing:
+        """The diagram of all that was seen so far."""
+        if not self.moments:
+            return Drawing.of([], title=self.order_id)
+        return Drawing.of(self.moments[-1].events, title=self.order_id)
+
+    def __repr__(self) -> str:
+        if not self.moments:
+            return f"{self.order_id}, about to begin"
+        place = self.moments[max(self._at, 0)].title
+        return f"{self.order_id}, {len(self.moments)} moments seen, looking at: {place}"
+
+    def _next_towards(self, before: str) -> Moment:
+        """The next moment, where a step that one wants to be halted before may be named."""
+        return self.next()
+
+    def _more(self) -> Moment | None:
+        """A moment that was not seen yet; None at the end. A run from a file has no more."""
+        return None
+
+    @staticmethod
+    def _shows(moment: Moment, called: str) -> bool:
+        news = moment.events[-len(moment.arrows) :] if moment.arrows else []
+        return any(called in names(event) for event in news)

@@ -1,0 +1,437 @@
+"""`lab.step_through()`: an order that halts at every gate, in the real services, and goes on an arrow at a time.
+
+The order is shown as the diagram stands: the request to its end (10, 11), then the worker's delivery (12 to 19), then
+the webhooks (18a, 18b), though all of them are under way at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from orderlab import faults
+from orderlab.gates import AFTER, BEFORE, PROCESS, Kind
+from orderlab.lab import watch
+from orderlab.lab.attach import Attached, LabError
+from orderlab.lab.button import Pressed, press
+from orderlab.lab.moment import Moment
+from orderlab.lab.run import Run
+from orderlab.lab.tables import connected
+from orderlab.lab.watch import Halt, Messages, Watch
+from orderlab.order import DESIGNS, TRANSITIONS, Status, is_order_id
+from orderlab.sequence import CLIENT_STEPS, POST_ORDER, REQUEST_DEMO_TOKEN, Outcome, find_step
+
+PATIENCE = 20.0
+"""Seconds after which a run says that nothing comes. A killed service takes a few to be back."""
+STALL = 3.0
+"""Seconds for which the branch that is shown may be silent before another one is looked at."""
+ARRIVES = 1.0
+"""Seconds that a message which was published has to reach who waits for it."""
+LONGEST = 3600.0
+"""Seconds that an order stays halted at one gate, as long as the notebook is there."""
+
+_CLIENT = {step.label for step in CLIENT_STEPS}
+_SETTLES = ("10", "18a", "18b", "19")  # what is written behind these is there before the next arrow is shown
+_BRANCH = {"portal": "request", "orders-api": "request"}
+_BEFORE_IT = {"3": REQUEST_DEMO_TOKEN, "5": POST_ORDER}  # a request that has arrived: the arrow is there, and goes on
+
+
+class SteppingRun(Run):
+    """A run of a live order. Close it, or let the notebook's kernel end, and the order goes on by itself."""
+
+    def __init__(
+        self, lab: Attached, order_id: str, sku: str, quantity: int, payment_token: str, design: str, patience: float
+    ) -> None:
+        super().__init__(order_id)
+        self._patience = patience
+        self._watch = Watch(lab.database_url, order_id, [sku])
+        self._messages = Messages(lab.amqp_url)
+        self._events: list[dict[str, Any]] = []  # in the order in which they were shown
+        self._known = {_key(event) for event in self._watch.journal()}  # of an earlier request
+        self._tables, self._queues = self._watch.tables(), watch.queues(self._messages.waiting(), [])
+        self._branch, self._over, self._delivering = "request", set[str](), False
+        self._halt: Halt | None = None  # where the order stands at the arrow that was shown last
+        self._passed: list[str] = []  # steps of the request that have begun and were not seen to end
+        self._said: list[str] = []
+        self._stop_before = ""
+        self._done = False
+        self._pressed: Pressed | None = None
+        with connected(lab.database_url) as connection:
+            self._pause = faults.arm(
+                connection,
+                Kind.PAUSE,
+                order_id=order_id,
+                times=None,
+                seconds=LONGEST,
+                owner=self._watch.connection.info.backend_pid,
+            )
+
+        def button() -> None:
+            self._pressed = press(lab.portal_url, order_id, sku, quantity, payment_token, design)
+            with connected(lab.database_url) as connection:
+                connection.execute("SELECT pg_notify('lab_halts', '')")
+
+        threading.Thread(target=button, name=f"button of {order_id}", daemon=True).start()
+
+    def __enter__(self) -> SteppingRun:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the order go on by itself, and look no more."""
+        if not self._done:
+            self._done = True
+            try:
+                self.faults = self._armed()
+                self._go_free()
+            except psycopg.OperationalError:
+                pass  # then it goes on all the same: whoever halted it is gone
+            self._watch.close()
+            self._messages.close()
+
+    def finish(self) -> Moment:
+        """Let the order go on by itself, and look at the end."""
+        if not self._done:
+            self._go_free()
+        return super().finish()
+
+    def save(self, file: str | Path) -> Path:
+        """Write what was seen so far, and the faults, into one file."""
+        if not self._done:
+            self.faults = self._armed()
+        return super().save(file)
+
+    # one arrow further
+
+    def _next_towards(self, before: str) -> Moment:
+        self._stop_before = before
+        try:
+            return self.next()
+        finally:
+            self._stop_before = ""
+
+    def _more(self) -> Moment | None:
+        if self._done:
+            return None
+        try:
+            moment = self._advance()
+        except psycopg.OperationalError:
+            self.close()
+            raise LabError(
+                "PostgreSQL has gone away, and this run with it. The order goes on by itself when it is back."
+            ) from None
+        if moment.ended:
+            self.close()
+        return moment
+
+    def _advance(self) -> Moment:
+        self._let_go()
+        end = time.monotonic() + self._patience
+        stall = time.monotonic() + STALL
+        while True:
+            if self._hear():
+                return self._moment(died=True)
+            halts = self._halts()
+            halt = self._choose(halts, time.monotonic() > stall)
+            if halt is not None:
+                new = self._unseen(halt)
+                stop = halt.at(self._stop_before, BEFORE)
+                if new or stop:
+                    self._halt, self._branch = halt, halt.branch
+                    return self._moment(new, before=self._stop_before if stop else "")
+                self._pass(halt)
+                stall = time.monotonic() + STALL
+                continue
+            if lost := self._refused():
+                return self._moment(lost)
+            if not halts and (ended := self._ended()):
+                return ended
+            if time.monotonic() > end:
+                return self._in_vain()
+            self._watch.wait(min(end, max(stall, time.monotonic() + 0.5)) - time.monotonic())
+
+    def _let_go(self) -> None:
+        """Release where the order stands; what is written behind the arrow is awaited, for it belongs to it."""
+        halt, self._halt = self._halt, None
+        if halt is None:
+            return
+        self._pass(halt)
+        if halt.side == AFTER and halt.step in _SETTLES and halt.process != "relay":
+            shown = [_key(event) for event in self._events if event["label"] == halt.step][-1:]
+            end = time.monotonic() + 2
+            while not set(shown) <= {_key(event) for event in self._watch.journal()}:
+                if time.monotonic() > end or self._watch.crashed():
+                    break
+                self._watch.wait(end - time.monotonic())
+
+    def _pass(self, halt: Halt) -> None:
+        self._watch.release(halt)
+        self._branch = halt.branch
+        if halt.side == BEFORE:
+            self._over.discard(halt.branch)
+            if halt.branch == "request":
+                self._passed.append(halt.step)
+            if halt.branch == "worker" and halt.step == "12":
+                self._delivering = True
+        elif halt.step == "19":
+            self._delivering = False
+        elif halt.branch not in ("request", "worker"):
+            self._over.add(halt.branch)
+
+    # where it stands
+
+    def _halts(self) -> list[Halt]:
+        """Where the order is halted; a halt whose process was killed is no more."""
+        found = self._watch.halts()
+        for halt in found:
+            if not halt.alive:
+                self._watch.release(halt, "its process is gone")
+                if halt.process == "worker":
+                    self._delivering = False
+        return [halt for halt in found if halt.alive]
+
+    def _choose(self, halts: Sequence[Halt], stalled: bool) -> Halt | None:
+        """The halt to look at next: of the branch that is shown, and when that is over the next in the diagram."""
+        unpublished = (
+            {row["type"] for row in self._watch.tables()["outbox"] if not row["published"]}
+            if any(halt.process == "relay" for halt in halts)
+            else set()
+        )
+        over = self._is_over(self._branch) or stalled
+        candidates = []
+        for halt in halts:
+            if halt.process == "relay" and halt.side == BEFORE:
+                if not unpublished:
+                    return halt  # its message is out by now: the relay finds nothing to do
+                if not over:
+                    continue
+            if not over and halt.branch != self._branch:
+                continue
+            if halt.at("12", BEFORE) and self._delivering and not stalled and not self._unseen(halt):
+                continue  # another delivery waits for its turn
+            if halt.at("4", AFTER) and "10" not in {event["label"] for event in self._events} and not stalled:
+                continue  # the answer has arrived; first it is shown to leave
+            candidates.append(halt)
+        return min(candidates, key=_place, default=None)
+
+    def _is_over(self, branch: str) -> bool:
+        if branch == "request":
+            return self._pressed is not None
+        return not self._delivering if branch == "worker" else branch in self._over
+
+    def _unseen(self, halt: Halt) -> list[dict[str, Any]]:
+        """Arrows of the halt's branch that were not shown yet; those that were are brought up to date."""
+        new = self._news([*halt.events, *self._watch.journal()], halt.branch)
+        begun = _BEFORE_IT.get(halt.step) if halt.side == BEFORE else None
+        if begun and begun.label not in {event["label"] for event in (*self._events, *new)}:
+            new.append(watch.performed(begun))
+        return new
+
+    def _news(self, found: Sequence[dict[str, Any]], branch: str = "") -> list[dict[str, Any]]:
+        new: dict[tuple[str, str], dict[str, Any]] = {}
+        shown = {_key(event): n for n, event in enumerate(self._events)}
+        for event in found:
+            if event["ended_at"] is None or _whole_key(event) in self._known:
+                continue
+            key = _key(event)
+            if key in shown:
+                self._events[shown[key]] = event
+            elif not branch or _branch_of(event) == branch:
+                new[key] = event
+        return sorted(new.values(), key=lambda event: (event["started_at"], event["step"], event["part"] or ""))
+
+    # what is told
+
+    def _hear(self) -> bool:
+        """Take in what has fired; whether something was killed by it."""
+        killed = False
+        for firing in self._watch.firings():
+            self.firings.append(firing)
+            self._said.append(_told(firing))
+            if firing["kind"] == Kind.CRASH:
+                killed = True
+                self._passed.clear()
+                if firing["process"] == "worker":
+                    self._delivering, self._branch = False, "worker"
+        return killed
+
+    def _refused(self) -> list[dict[str, Any]]:
+        """When the person got no confirmation: say what the page says, and show the arrow that failed unrecorded."""
+        page, passed = self._pressed, self._passed
+        if page is None or "request" in self._over:
+            return []
+        self._over.add("request")
+        if page.shown:
+            return []
+        told = f": {' '.join(page.told)}" if page.told else "."
+        self._said.append(f"The portal's page answers {page.status}{told}" if page.status else "The portal broke off.")
+        there = {event["label"] for event in self._events}
+        lost = [step for step in dict.fromkeys(passed) if step not in there and PROCESS[step] in _BRANCH]
+        outcome = Outcome.INVALID_TOKEN if page.status == 401 else Outcome.FAILED
+        return [watch.performed(find_step(step), outcome=str(outcome)) for step in lost]
+
+    def _moment(
+        self, new: Sequence[dict[str, Any]] = (), *, before: str = "", died: bool = False, ended: bool = False
+    ) -> Moment:
+        self._events += new
+        trace = next((event["trace_id"] for event in self._events if event["trace_id"]), "")
+        self._events = [{**event, "trace_id": event["trace_id"] or trace} for event in self._events]
+        arrows = () if ended else tuple(str(event["label"]) for event in new)
+        messages = self._carried(new) if arrows else []
+        tables, queues = self._watch.tables(), watch.queues(self._messages.waiting(), self._watch.halts())
+        if "18" in arrows:
+            messages += watch.notifications(tables)
+        was, self._tables = self._tables, tables
+        were, self._queues = self._queues, queues
+        said, self._said = tuple(self._said), []
+        claims = next((event["data"].get("claims") for event in new if event["label"] == "3"), None)
+        return Moment(
+            self.order_id,
+            list(self._events),
+            arrows,
+            before,
+            said,
+            died,
+            ended,
+            was,
+            tables,
+            were,
+            queues,
+            messages,
+            claims,
+        )
+
+    def _carried(self, new: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The messages that these arrows have published; they, and who waits for them, are given time to arrive."""
+        published = {str(event["label"]) for event in new if _is_out(event)}
+        messages: list[dict[str, Any]] = []
+        end = time.monotonic() + ARRIVES
+        while published & {"9", "17"} and not messages and time.monotonic() < end:
+            messages = self._messages.copies(self.order_id)
+            if not messages:
+                time.sleep(0.01)  # a queue tells nobody
+        awaited = ({"12"} if "9" in published else set()) | ({"18a", "18b"} if "18" in published else set())
+        if any(event["data"].get("by") == "relay" for event in new):
+            awaited = set()
+        while not awaited <= {halt.step for halt in self._watch.halts()} and time.monotonic() < end:
+            self._watch.wait(end - time.monotonic())
+        return messages
+
+    def _ended(self) -> Moment | None:
+        """The end, if it has come: nothing is under way any more."""
+        if self._pressed is None:
+            return None
+        missing = self._missing()
+        if missing:
+            return None
+        orders = self._watch.tables()["orders"]
+        self._said.append(
+            f"{_standing(orders[0])}. Nothing is under way any more."
+            if orders
+            else f"There is no order {self.order_id}: nothing was inserted, and nothing is under way."
+        )
+        return self._moment(self._news(self._watch.journal()), ended=True)
+
+    def _missing(self) -> list[str]:
+        """What the order has yet to come to."""
+        tables = self._watch.tables()
+        if not tables["orders"]:
+            return []
+        final = not TRANSITIONS[Status(tables["orders"][0]["status"])]
+        labels = {event["label"] for event in self._watch.journal()}
+        missing = [] if final else ["CONFIRMED or REJECTED"]
+        missing += [f"{label} ({find_step(label).name})" for label in ("12", "19", "18a", "18b") if label not in labels]
+        missing += ["what the outbox holds"] if any(not row["published"] for row in tables["outbox"]) else []
+        pending = [row for row in tables["notifications"] if row["status"] == "pending"]
+        return missing + (["the webhooks"] if pending and "webhooks" not in missing else [])
+
+    def _in_vain(self) -> Moment:
+        orders = self._watch.tables()["orders"]
+        standing = _standing(orders[0]) if orders else f"there is no order {self.order_id}"
+        missing = "; ".join(self._missing() or ["the portal's answer"])
+        self._said.append(f"Nothing has come for {self._patience:g} s: {standing}. Still missing: {missing}.")
+        return self._moment()
+
+    def _armed(self) -> list[Mapping[str, Any]]:
+        return [
+            fault for fault in self._watch.armed(self._pause) if fnmatchcase(self.order_id, fault["order_id"] or "*")
+        ]
+
+    def _go_free(self) -> None:
+        faults.clear(self._watch.connection, self._pause)
+        self._halt = None
+
+
+def begin(
+    lab: Attached,
+    order_id: str,
+    items: Mapping[str, int] | None = None,
+    payment_token: str = "tok_ok",
+    design: str = "default",
+    patience: float = PATIENCE,
+) -> SteppingRun:
+    """Have the portal's button pressed for this order, which halts at every gate. Raises `LabError`."""
+    wanted = dict(items or {"KEYBOARD": 1})
+    if len(wanted) != 1:
+        raise LabError("The portal's form takes one product: items={sku: quantity}.")
+    if design not in DESIGNS:
+        raise LabError(f"There is no design {design!r}. The designs are: {', '.join(DESIGNS)}.")
+    if not is_order_id(order_id):
+        raise LabError(f"{order_id!r} can't be an order's id: letters, digits, '.', '_' and '-', at most 64.")
+    ((sku, quantity),) = wanted.items()
+    try:
+        return SteppingRun(lab, order_id, sku, quantity, payment_token, design, patience)
+    except psycopg.OperationalError:
+        raise LabError("PostgreSQL does not answer. `./lab status` says what runs; `./lab up` starts it.") from None
+
+
+def _place(halt: Halt) -> tuple[bool, int, str, bool, int]:
+    """Where a halt stands in the order of showing."""
+    step = find_step(halt.step)
+    number = 11 if halt.at("4", AFTER) else step.number
+    return halt.process == "notifier", number, step.part, halt.side == AFTER, halt.id
+
+
+def _key(event: Mapping[str, Any]) -> tuple[str, str]:
+    """What makes an event itself. A client's steps are once a run: their record can come later than their sight."""
+    return (event["label"], "") if event["label"] in _CLIENT else _whole_key(event)
+
+
+def _whole_key(event: Mapping[str, Any]) -> tuple[str, str]:
+    return event["label"], event["started_at"]
+
+
+def _branch_of(event: Mapping[str, Any]) -> str:
+    label = str(event["label"])
+    process = "relay" if event["data"].get("by") == "relay" else PROCESS[label]
+    return label if process == "notifier" else _BRANCH.get(process, process)
+
+
+def _is_out(event: Mapping[str, Any]) -> bool:
+    """Whether the message is on its way."""
+    return str(event["outcome"]) == Outcome.OK and str(event["data"].get("fault")) != Kind.DROP
+
+
+def _standing(order: Mapping[str, Any]) -> str:
+    reason = f" ({order['rejection_reason']})" if order["rejection_reason"] else ""
+    return f"{order['order_id']} is {order['status']}{reason}"
+
+
+def _told(firing: Mapping[str, Any]) -> str:
+    """One sentence about what has fired."""
+    process = firing["process"]
+    if firing["step"] is None:
+        done = {"kill": "killed (SIGKILL)", "stop": "stopped", "start": "started", "freeze": "frozen", "thaw": "thawed"}
+        return f"{process} was {done.get(firing['kind'], firing['kind'])}."
+    where = f"{firing['side']} {firing['step']}"
+    if firing["kind"] == Kind.CRASH:
+        return f"The {process} was killed (SIGKILL) {where}. What it had in memory is gone; it is started again."
+    return f"A fault has fired: {firing['kind']} {where}, in the {process}."
