@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from orderlab.lab.broker import Tap
+    from orderlab.lab.compare import Comparison
     from orderlab.lab.faults import Faults
     from orderlab.lab.processes import Processes
+    from orderlab.lab.script import Planned
     from orderlab.lab.stepping import SteppingRun
     from orderlab.lab.timeline import Timeline
 
@@ -245,6 +247,24 @@ class Lab:
 
         return Processes(self._lab)
 
+    def compare(
+        self,
+        script: Planned | Iterable[Planned] = (),
+        designs: Sequence[str] = ("as-drawn", "default"),
+        name: str = "ws",
+        **order: Any,
+    ) -> Comparison:
+        """Run one script of faults (`orderlab.lab.script`) on an order of each design, and show them side by side.
+
+        The orders go through the real portal, one after the other, and their ids begin with `name`; `order` is what
+        its form takes: sku, quantity, payment_token. Waits until nothing more comes. Raises `ImpossibleFault` if a
+        fault can't fire, `LabError` for a design that there is not.
+        """
+        from orderlab.lab.compare import compare
+
+        read = lambda order_id: self.client.events(order_id, self._token())  # noqa: E731
+        return compare(self._lab, read, script, designs, name, order)
+
     def step_through(
         self, order_id: str | None = None, items: Mapping[str, int] | None = None, **more: Any
     ) -> SteppingRun:
@@ -259,9 +279,9 @@ class Lab:
 
     def save(self, order_id: str, file: str | Path) -> Path:
         """Write an order's run into one file, which `Run.open` shows with no lab: its events, and its tables now."""
-        from orderlab.lab.stepping import keep
+        from orderlab.lab.saving import save
 
-        return keep(self._lab, order_id, file)
+        return save(self._lab, order_id, file)
 
     # behind the front door
 

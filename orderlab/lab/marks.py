@@ -11,5 +11,7 @@ class Mark(Enum):
     LIT = auto()  # the arrow that somebody looks at now
     LATER = auto()  # one that comes after that
     MISSING = auto()  # a ghost: expected, and not there
+    UNRECORDED = auto()  # it happened, and the record of it died with its process
     ONLY_HERE = auto()  # on the other side there is none
     DIFFERS = auto()  # on the other side it ended otherwise
+    ABSENT = auto()  # it is not drawn, and its place stays empty

@@ -43,9 +43,10 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Band:
-    """One row: what runs from here on, such as a second delivery of the message."""
+    """One row: what runs from here on, such as a second delivery of the message; or what broke off what ran."""
 
     text: str
+    broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,12 @@ def observed(events: Iterable[Event], words: Words, lit: int | None = None) -> t
     """
     events = list(events)
     marks = _marks(len(events), lit)
-    start = min((_moment(event["started_at"]) for event in events), default=None)
+    start = min((event["started_at"] for event in events), key=_moment, default=None)
     runs: list[tuple[str, tuple[Arrow, ...], int]] = []
     first_trace = None
     for (trace, attempt), group in groupby(events, key=lambda event: (event["trace_id"], event["attempt"])):
         first_trace = first_trace or trace
-        arrows = tuple(replace(_arrow(event, start, words), mark=next(marks)) for event in group)
+        arrows = tuple(replace(arrow_of(event, start, words), mark=next(marks)) for event in group)
         text = words.post_again if trace != first_trace else ""
         if attempt > 1:
             text = " · ".join(filter(None, (text, words.delivery.format(n=attempt))))
@@ -82,6 +83,25 @@ def observed(events: Iterable[Event], words: Words, lit: int | None = None) -> t
         else:
             runs.append((text, arrows, 1))
     return tuple(Run(_band(text, times, words), arrows) for text, arrows, times in runs)
+
+
+def arrow_of(event: Event, start: str | None, words: Words) -> Arrow:
+    """The arrow of an event; `start` is when the first arrow began."""
+    step, outcome = _step(event), Outcome(event["outcome"])
+    began = _moment(event["started_at"])
+    ended = _moment(event["ended_at"]) if event["ended_at"] else None
+    remark = "" if outcome is Outcome.OK else words.outcomes[outcome]
+    if event["name"] == WEBHOOK_FAILED:
+        remark = words.gave_up
+    by = words.by_relay if (event.get("data") or {}).get("by") == "relay" else ""
+    return Arrow(
+        step,
+        _status(event) or words.says(step, outcome),
+        outcome,
+        " · ".join(filter(None, (remark, by))),
+        (began - _moment(start)).total_seconds() if start else None,
+        (ended - began).total_seconds() if ended else None,
+    )
 
 
 def haunted(runs: Sequence[Run], words: Words, missing: Iterable[int | str]) -> tuple[Run, ...]:
@@ -129,21 +149,6 @@ def _marks(count: int, lit: int | None) -> Iterator[Mark | None]:
         return repeat(None)
     lit = range(count)[lit]
     return chain(repeat(None, lit), [Mark.LIT], repeat(Mark.LATER))
-
-
-def _arrow(event: Event, start: datetime | None, words: Words) -> Arrow:
-    step, outcome = _step(event), Outcome(event["outcome"])
-    began = _moment(event["started_at"])
-    ended = _moment(event["ended_at"]) if event["ended_at"] else None
-    remark = "" if outcome is Outcome.OK else words.outcomes[outcome]
-    return Arrow(
-        step,
-        _status(event) or words.says(step, outcome),
-        outcome,
-        words.gave_up if event["name"] == WEBHOOK_FAILED else remark,
-        (began - start).total_seconds() if start else None,
-        (ended - began).total_seconds() if ended else None,
-    )
 
 
 def _step(event: Event) -> Step:

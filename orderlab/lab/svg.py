@@ -45,14 +45,18 @@ STROKES = {
     Outcome.FAILED: _BROKEN,
 }
 
-_GHOST = Stroke("#66717f", "2 5", 1.2)
+_GHOST, _UNRECORDED = Stroke("#66717f", "2 5", 1.2), Stroke("#66717f")
+_HOLLOW: Mapping[Mark | None, Stroke] = {Mark.MISSING: _GHOST, Mark.UNRECORDED: _UNRECORDED}
 
-# What lies under a marked arrow: a colour, and that of the bar at its left.
-_UNDER: Mapping[Mark | None, tuple[str, str]] = {
+UNDER: Mapping[Mark | None, tuple[str, str]] = {
     Mark.LIT: ("#fff1b8", "#c98a00"),
     Mark.ONLY_HERE: ("#e3f4ec", "#18794e"),
     Mark.DIFFERS: ("#fbe9dc", "#b4540a"),
 }
+"""What lies under a marked arrow: a colour, and that of the bar at its left."""
+
+BAND = {False: ("#efe9f9", "#5a2fa3"), True: ("#fde3e3", "#a31414")}
+"""The tint and the ink of a band: something begins, or something broke off."""
 
 # While a lane is at work between two arrows of a run, its line is a bar.
 _AT_WORK = ((Lane.PORTAL, 1, 11), (Lane.ORDERS_API, 2, 3), (Lane.ORDERS_API, 4, 10), (Lane.WORKER, 12, 19))
@@ -99,7 +103,7 @@ def svg(runs: Sequence[Run], speak: Words, title: str, layout: Layout, descripti
             else:
                 y += layout.row
                 ys.append((row, y - 8))
-        drawn += [_under(*_UNDER[arrow.mark], at, layout) for arrow, at in ys if arrow.mark in _UNDER]
+        drawn += [_under(*UNDER[arrow.mark], at, layout) for arrow, at in ys if arrow.mark in UNDER]
         body += drawn + _bars(ys, layout) + [_arrow(arrow, at, layout, speak) for arrow, at in ys]
     bottom = y + 12
     notes = _notes(runs, speak, bottom, layout)
@@ -143,7 +147,7 @@ def _bars(arrows: Sequence[tuple[Arrow, float]], layout: Layout) -> list[str]:
         ys = [
             y
             for arrow, y in arrows
-            if arrow.mark is not Mark.MISSING
+            if arrow.mark not in (Mark.MISSING, Mark.ABSENT)
             if lane in (arrow.step.source, arrow.step.target) and first <= arrow.step.number <= last
             if not (arrow.step.number == 18 and arrow.step.part)
         ]
@@ -165,7 +169,9 @@ def _under(colour: str, bar: str, y: float, layout: Layout) -> str:
 
 
 def _arrow(arrow: Arrow, y: float, layout: Layout, speak: Words) -> str:
-    step, stroke = arrow.step, _GHOST if arrow.mark is Mark.MISSING else STROKES[arrow.outcome]
+    if arrow.mark is Mark.ABSENT:
+        return ""
+    step, stroke = arrow.step, _HOLLOW.get(arrow.mark, STROKES[arrow.outcome])
     if arrow.mark is Mark.LIT:
         stroke = replace(stroke, width=3)
     source, target = layout.x(step.source), layout.x(step.target)
@@ -182,7 +188,7 @@ def _arrow(arrow: Arrow, y: float, layout: Layout, speak: Words) -> str:
             _label(clock(arrow.begins), x, at, size=layout.small, anchor="end", fill=_MUTED, kind="time", halo=True)
         )
     told = f'data-step="{step.label}"'
-    told += f' data-outcome="{arrow.outcome}"' if arrow.mark is not Mark.MISSING else ""
+    told += f' data-outcome="{arrow.outcome}"' if arrow.mark not in _HOLLOW else ""
     told += f' data-mark="{arrow.mark.name.lower()}"' if arrow.mark else ""
     told += ' opacity=".4"' if arrow.mark is Mark.LATER else ""
     return f"<g {told}>{''.join(parts)}</g>"
@@ -236,7 +242,9 @@ def _words(arrow: Arrow, source: float, target: float, y: float, layout: Layout,
 
 def _badge(label: str, x: float, y: float, stroke: Stroke) -> str:
     half = 10 if len(label) < 3 else 13
-    fill, edge, ink = (_PAPER, stroke.colour, _MUTED) if stroke == _GHOST else (stroke.colour, _PAPER, "#ffffff")
+    fill, edge, ink = (
+        (_PAPER, stroke.colour, _MUTED) if stroke in _HOLLOW.values() else (stroke.colour, _PAPER, "#ffffff")
+    )
     return (
         f'<rect x="{_n(x - half)}" y="{_n(y - 9)}" width="{half * 2}" height="18" rx="9" fill="{fill}" '
         f'stroke="{edge}" stroke-width="1.5"/>'
@@ -245,8 +253,11 @@ def _badge(label: str, x: float, y: float, stroke: Stroke) -> str:
 
 
 def _band(band: Band, y: float, layout: Layout) -> str:
-    return f'<rect x="1" y="{_n(y + 8)}" width="{layout.width - 2}" height="22" fill="#efe9f9"/>' + _label(
-        band.text, layout.width / 2, y + 23, size=12, anchor="middle", fill="#5a2fa3", weight=650
+    if not band.text:
+        return ""
+    fill, ink = BAND[band.broken]
+    return f'<rect x="1" y="{_n(y + 8)}" width="{layout.width - 2}" height="22" fill="{fill}"/>' + _label(
+        band.text, layout.width / 2, y + 23, size=12, anchor="middle", fill=ink, weight=650
     )
 
 

@@ -8,13 +8,17 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from orderlab.lab.drawing import sequence_text
-from orderlab.lab.rows import Arrow, Event, clock, observed
-from orderlab.lab.svg import STROKES
+from orderlab.lab.marks import Mark
+from orderlab.lab.rows import Arrow, Band, Event, also, clock, observed
+from orderlab.lab.svg import BAND, STROKES, UNDER
 from orderlab.lab.words import ENGLISH
 from orderlab.sequence import Lane, Outcome
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from orderlab.lab.beside import Row
 
 _COLOURS = {
     Lane.USER: "#7c8794",
@@ -103,6 +107,75 @@ def plot(events: Sequence[Event], title: str) -> Figure:
         columnspacing=1.4,
     )
     return figure
+
+
+class Timelines:
+    """Plots of several orders, a column each, with shared rows and one scale; and their steps as text."""
+
+    def __init__(self, names: Sequence[str], rows: Sequence[Row], text: str) -> None:
+        self.figure = plot_beside(names, rows)
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+    _repr_mimebundle_ = Timeline._repr_mimebundle_
+
+
+def plot_beside(names: Sequence[str], rows: Sequence[Row]) -> Figure:
+    """A column an order, a row an arrow. Where one has what the others have not, or otherwise, its row is tinted and
+    says so; what is missing is said in its place.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2 + 3.6 * len(names), 1.2 + 0.25 * max(len(rows), 4)), dpi=100)
+    every = [cell for row in rows for cell in row.cells if isinstance(cell, Arrow)]
+    whole = max((_begins(arrow) + _lasts(arrow) for arrow in every), default=0) or 1.0
+    left = 2.9 / figure.get_figwidth()
+    wide = (1 - left - 0.01) / len(names)
+    foot, head = 0.55 / figure.get_figheight(), 0.4 / figure.get_figheight()
+    for n, name in enumerate(names):
+        axes = figure.add_axes((left + n * wide, foot, wide - 0.012, 1 - foot - head))
+        for at, row in enumerate(rows):
+            match row.cells[n]:
+                case Band() as band:
+                    tint, ink = BAND[band.broken]
+                    axes.axhspan(at - 0.4, at + 0.4, color=tint)
+                    axes.text(whole * 0.65, at, band.text, fontsize=8, ha="center", va="center", color=ink)
+                case Arrow() as arrow:
+                    _bar(axes, at, arrow, whole)
+            if n == 0 and not row.is_band:
+                some = next(each for each in row.cells if isinstance(each, Arrow))
+                for x, text in ((-0.09, some.text), (-0.02, some.step.label)):
+                    axes.text(x, at, text, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=9)
+        axes.set_title(name, fontsize=11, fontweight="bold", loc="left")
+        axes.set_yticks([])
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_xlim(-whole * 0.01, whole * 1.3)
+        axes.set_xlabel("milliseconds since its first step began", fontsize=9)
+        axes.tick_params(labelsize=9)
+        axes.grid(axis="x", color="#e3e7ec")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _bar(axes: Axes, at: float, arrow: Arrow, whole: float) -> None:
+    """One arrow of `plot_beside`."""
+    said = " · ".join(filter(None, (arrow.remark, also(arrow, ENGLISH))))
+    if arrow.mark in (Mark.ONLY_HERE, Mark.DIFFERS):
+        axes.axhspan(at - 0.5, at + 0.5, color=UNDER[arrow.mark][0], zorder=0)
+    if arrow.begins is None:
+        axes.text(whole * 0.01, at, said, fontsize=7.5, style="italic", va="center", color="#66717f")
+        return
+    length = max(_lasts(arrow), whole * _SEEN * 3)  # the columns are narrow
+    hatch = None if arrow.outcome is Outcome.OK else "////"
+    axes.barh(at, length, left=_begins(arrow), height=0.66, color=_COLOURS[arrow.step.source], hatch=hatch, linewidth=0)
+    late = _begins(arrow) + length > whole * 0.8
+    place, way, align = (_begins(arrow), -4, "right") if late else (_begins(arrow) + length, 4, "left")
+    axes.annotate(said, (place, at), (way, 0), textcoords="offset points", ha=align, va="center", fontsize=7.5)
 
 
 def _begins(arrow: Arrow) -> float:

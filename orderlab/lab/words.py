@@ -23,6 +23,9 @@ class Words:
     times_alike: str
     gave_up: str
     marks: Mapping[Mark, str]
+    by_relay: str
+    fired: str  # a fault at its gate
+    sides: Mapping[str, str]
     note_on_5: str
 
     def says(self, step: Step, outcome: Outcome = Outcome.OK) -> str:
@@ -67,9 +70,14 @@ ENGLISH = Words(
         Mark.LIT: "now",
         Mark.LATER: "later",
         Mark.MISSING: "missing",
+        Mark.UNRECORDED: "not recorded",
         Mark.ONLY_HERE: "only here",
         Mark.DIFFERS: "differs",
+        Mark.ABSENT: "",
     },
+    by_relay="by the relay",
+    fired="✗ {kind} {side} {step}: {process}",
+    sides={"before": "before", "after": "after"},
     note_on_5="5: drawn towards RabbitMQ as in the source picture. A JWT is verified by whoever holds the key: "
     "nothing crosses the broker.",
 )
@@ -123,9 +131,14 @@ SPANISH = Words(
         Mark.LIT: "ahora",
         Mark.LATER: "después",
         Mark.MISSING: "falta",
+        Mark.UNRECORDED: "sin registro",
         Mark.ONLY_HERE: "solo aquí",
         Mark.DIFFERS: "distinto",
+        Mark.ABSENT: "",
     },
+    by_relay="por el relay",
+    fired="✗ {kind} {side} {step}: {process}",
+    sides={"before": "antes de", "after": "después de"},
     note_on_5="5: dibujada hacia RabbitMQ como en el original. Un JWT lo verifica quien tiene la clave: "
     "nada pasa por el broker.",
 )

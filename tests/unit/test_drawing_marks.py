@@ -90,12 +90,26 @@ def test_a_ghost_stands_in_the_first_run_not_in_a_later_delivery() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("mark", Mark)
+@pytest.mark.parametrize("mark", [mark for mark in Mark if mark is not Mark.ABSENT])
 def test_every_mark_is_told_by_a_word_in_each_language(mark: Mark, language: str) -> None:
     speak = LANGUAGES[language]
     (run,) = observed(happy()[:1], speak)
     marked = replace(run, arrows=(replace(run.arrows[0], mark=mark),))
     assert speak.marks[mark] in says(arrows(svg([marked], speak, "", WIDE, ""))["1"])
+
+
+def test_an_absent_arrow_leaves_its_place_empty() -> None:
+    (run,) = observed(happy()[:2], ENGLISH)
+    absent = replace(run, arrows=(replace(run.arrows[0], mark=Mark.ABSENT), run.arrows[1]))
+    drawn, whole = svg([absent], ENGLISH, "", WIDE, ""), svg([run], ENGLISH, "", WIDE, "")
+    assert list(arrows(drawn)) == ["2"]
+    assert ET.fromstring(drawn).attrib["height"] == ET.fromstring(whole).attrib["height"]
+    assert arrows(drawn)["2"].find(f"{SVG}path").attrib == arrows(whole)["2"].find(f"{SVG}path").attrib  # type: ignore[union-attr]
+
+
+def test_what_the_relay_did_is_told_of() -> None:
+    by_relay = {**event(STEPS[8], 0), "data": {"by": "relay"}}
+    assert sequence_text([by_relay], times=False).endswith("Publish OrderCreated [by the relay]")
 
 
 def test_a_difference_is_set_off_by_a_bar_at_its_row_too() -> None:

@@ -1,0 +1,158 @@
+"""`lab.compare`: one script of faults, run on several designs, and what came of it side by side."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from orderlab import faults
+from orderlab.client import ApiProblem
+from orderlab.lab.attach import Attached, LabError
+from orderlab.lab.beside import Side, aligned, expected_labels, side_by_side_svg, side_by_side_text
+from orderlab.lab.button import Pressed, press
+from orderlab.lab.drawing import picture
+from orderlab.lab.script import Planned, fate
+from orderlab.lab.tables import connected
+from orderlab.lab.words import ENGLISH
+from orderlab.order import DESIGNS
+from orderlab.stack.home import Home
+from orderlab.verdicts import Judge
+
+if TYPE_CHECKING:
+    from orderlab.lab.timeline import Timelines
+
+PATIENCE = 60.0
+"""Seconds in which a person gets an answer from the portal, and an order comes to rest."""
+
+_CHARGED = {0: "not charged", 1: "charged once", 2: "charged twice"}
+
+
+class Comparison:
+    """What one script did to each design: a drawing with a column a design; as text, a line an arrow."""
+
+    def __init__(self, sides: Sequence[Side], order_ids: Mapping[str, str]) -> None:
+        self.sides = tuple(sides)
+        self.order_ids = dict(order_ids)
+        """The order of each design."""
+        self._rows = aligned(self.sides, ENGLISH)
+        self.text = side_by_side_text(self.sides, self._rows, ENGLISH)
+        self.svg = side_by_side_svg(self.sides, self._rows, ENGLISH, self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+    @property
+    def results(self) -> dict[str, dict[str, str]]:
+        """What each design came to: status, charges and so on."""
+        return {side.name: dict(side.results) for side in self.sides}
+
+    def timelines(self) -> Timelines:
+        """The same rows over time, on one scale."""
+        from orderlab.lab.timeline import Timelines
+
+        return Timelines([side.name for side in self.sides], self._rows, self.text)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": picture(self.svg, self.text), "text/plain": self.text}
+
+
+def compare(
+    lab: Attached,
+    read: Callable[[str], Mapping[str, Any]],
+    script: Planned | Iterable[Planned],
+    designs: Sequence[str],
+    name: str,
+    order: Mapping[str, Any],
+) -> Comparison:
+    """Run the script on an order of each design, one after the other; `read` gives an order's journal from the API."""
+    planned = [script] if isinstance(script, Planned) else list(script)
+    for design in designs:
+        if design not in DESIGNS:
+            raise LabError(f"There is no design {design!r}. There are: {', '.join(DESIGNS)}.")
+    ids = {design: _order_id(planned, name) for design in designs}
+    return Comparison([_run(lab, read, planned, design, ids[design], order) for design in designs], ids)
+
+
+def _order_id(script: Sequence[Planned], name: str) -> str:
+    """A new id that chance treats as it does every order of this script."""
+    meant = fate(script, "")
+    while True:
+        order_id = f"{name}-{secrets.token_hex(3)}"
+        if fate(script, order_id) == meant:
+            return order_id
+
+
+def _run(
+    lab: Attached,
+    read: Callable[[str], Mapping[str, Any]],
+    script: Sequence[Planned],
+    design: str,
+    order_id: str,
+    order: Mapping[str, Any],
+) -> Side:
+    """One order of one design, from the click until nothing more comes."""
+    judge = Judge(lab.database_url, lab.amqp_url, Home(lab.home).inbox if lab.home else None)
+    with connected(lab.database_url) as connection:
+        armed = [_arm(connection, planned, order_id) for planned in script]
+        try:
+            pressed = _insist(lab.portal_url, order_id, design, order)
+            (verdict,) = judge.verdicts([order_id], told=[order_id] if pressed.shown else [], patience=PATIENCE)
+        finally:
+            for fault in armed:
+                faults.clear(connection, fault)
+        columns = ("id", "kind", "order_id", "step", "side", "attempt", "process")
+        fired = [dict(zip(columns, row, strict=False)) for row in faults.queries.firings(connection, order_id=order_id)]
+    (evidence,) = judge.evidence([order_id])
+    results = {
+        "status": str(verdict.status or "none"),
+        "charges": _CHARGED.get(evidence.charges, f"charged {evidence.charges} times"),
+        "verdict": str(verdict.word),
+    }
+    events = _journal(read, order_id)
+    outcomes = {(event["label"], event["outcome"]) for event in events}
+    return Side(design, events, fired, results, expected_labels(outcomes))
+
+
+def _arm(connection: faults.Connection, planned: Planned, order_id: str) -> int:
+    return faults.arm(
+        connection,
+        planned.kind,
+        planned.step,
+        planned.when,
+        order_id=order_id,
+        attempt=planned.attempt,
+        times=planned.times,
+        probability=planned.probability,
+        seed=planned.seed,
+        seconds=planned.seconds,
+        owner=connection.info.backend_pid,
+    )
+
+
+def _insist(portal_url: str, order_id: str, design: str, order: Mapping[str, Any]) -> Pressed:
+    """Press the button, and again with the same id, as a person does whom the portal or the API has broken off."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            pressed = press(portal_url, order_id, design=design, **order)
+        except LabError:  # while the API is away, there is no form to press a button in
+            if time.monotonic() > end:
+                raise
+        else:
+            refused = pressed.status is not None and pressed.status < 500
+            if pressed.shown or refused or time.monotonic() > end:
+                return pressed
+        time.sleep(0.5)  # in which a person reads what the page says
+
+
+def _journal(read: Callable[[str], Mapping[str, Any]], order_id: str) -> list[Mapping[str, Any]]:
+    try:
+        return list(read(order_id)["events"])
+    except ApiProblem as problem:
+        if problem.status == 404:  # it never came to an order
+            return []
+        raise

@@ -1,0 +1,72 @@
+"""Faults that are written down before they are armed, so that one script can be run on several designs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orderlab.gates import Kind, chance, check
+from orderlab.sequence import find_step
+
+ATTEMPTS = range(1, 5)
+"""The deliveries for which chance is the same wherever a script runs."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A fault that will be armed for an order. `when` is before or after the step; `times` None is every time.
+
+    A `probability` is decided by the seed: the same seed, the same fate, in each run and on each design.
+    """
+
+    kind: str
+    step: int | str
+    when: str = "before"
+    attempt: int | None = None
+    times: int | None = 1
+    probability: float = 1.0
+    seed: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what can't fire; raises `ImpossibleFault` with the reason."""
+        check(self.kind, self.step, self.when, self.probability, self.seconds)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.when} {self.step}"
+
+
+def crash(step: int | str, when: str = "before", **more: Any) -> Planned:
+    """SIGKILL for the process that performs the step; `more` are the other fields of `Planned`."""
+    return Planned(Kind.CRASH, step, when, **more)
+
+
+def fail(step: int | str, when: str = "before", **more: Any) -> Planned:
+    """The error that the step would really meet."""
+    return Planned(Kind.FAIL, step, when, **more)
+
+
+def drop(step: int | str, **more: Any) -> Planned:
+    """The arrow gets lost, unseen by whoever sent it."""
+    return Planned(Kind.DROP, step, **more)
+
+
+def duplicate(step: int | str, **more: Any) -> Planned:
+    """The arrow's effect happens twice."""
+    return Planned(Kind.DUPLICATE, step, **more)
+
+
+def delay(step: int | str, when: str = "before", *, seconds: float, **more: Any) -> Planned:
+    """The order waits there for so many seconds."""
+    return Planned(Kind.DELAY, step, when, seconds=seconds, **more)
+
+
+def fate(script: Sequence[Planned], order_id: str) -> list[bool]:
+    """Which of the script's faults that are left to chance would hit this order, delivery by delivery."""
+    return [
+        chance(planned.seed, order_id, find_step(planned.step).label, attempt) < planned.probability
+        for planned in script
+        if planned.probability < 1
+        for attempt in ATTEMPTS
+    ]
