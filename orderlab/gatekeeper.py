@@ -63,6 +63,8 @@ class Gatekeeper:
                 if fault.kind is Kind.PAUSE:
                     halt = queries.halt(connection, fault_id=fault.id, **at, **who, pending=json.dumps(pending))
                     event = self._waiting[int(halt[0])] = threading.Event()
+                    if list(queries.released(connection, halts=[halt[0]])):
+                        event.set()  # by somebody who was quicker than we to begin to wait
         except psycopg.OperationalError as error:
             log.warning("fault %d can't fire, PostgreSQL is away: %s", fault.id, error)
             return False
@@ -79,6 +81,8 @@ class Gatekeeper:
                 if time.monotonic() >= end:
                     queries.release(connection, halt_id=halt, reason="its time was up")
                     break
+                if list(queries.released(connection, halts=[halt])):
+                    break  # told while nobody listened, because the database was away
                 if queries.abandoned(connection, fault_id=fault.id)[0]:
                     queries.release(connection, halt_id=halt, reason="whoever halted it is gone")
                     break
