@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__all__ = ["Lab"]
+__all__ = ["Lab", "Run"]
 
 if TYPE_CHECKING:
     from orderlab.lab.lab import Lab
+    from orderlab.lab.run import Run
 
 
 def __getattr__(name: str) -> object:
@@ -15,4 +16,8 @@ def __getattr__(name: str) -> object:
         from orderlab.lab.lab import Lab
 
         return Lab
+    if name == "Run":
+        from orderlab.lab.run import Run
+
+        return Run
     raise AttributeError(f"module 'orderlab.lab' has no attribute {name!r}")

@@ -46,7 +46,9 @@ class Moment:
         if self.before:
             step = find_step(self.before)
             return f"before {step.label} {step.name}"
-        return "the end" if self.ended else "between arrows"
+        if self.died:
+            return "a crash"
+        return "the end" if self.ended else "no arrow"
 
     @property
     def drawing(self) -> Drawing:

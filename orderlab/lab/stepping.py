@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import psycopg
 
 from orderlab import faults
 from orderlab.gates import AFTER, BEFORE, PROCESS, Kind
-from orderlab.lab import watch
+from orderlab.lab import branches, watch
 from orderlab.lab.attach import Attached, LabError
 from orderlab.lab.button import Pressed, press
 from orderlab.lab.moment import Moment
@@ -25,7 +24,7 @@ from orderlab.lab.run import Run
 from orderlab.lab.tables import connected
 from orderlab.lab.watch import Halt, Messages, Watch
 from orderlab.order import DESIGNS, TRANSITIONS, Status, is_order_id
-from orderlab.sequence import CLIENT_STEPS, POST_ORDER, REQUEST_DEMO_TOKEN, Outcome, find_step
+from orderlab.sequence import Outcome, find_step
 
 PATIENCE = 20.0
 """Seconds after which a run says that nothing comes. A killed service takes a few to be back."""
@@ -36,10 +35,7 @@ ARRIVES = 1.0
 LONGEST = 3600.0
 """Seconds that an order stays halted at one gate, as long as the notebook is there."""
 
-_CLIENT = {step.label for step in CLIENT_STEPS}
 _SETTLES = ("10", "18a", "18b", "19")  # what is written behind these is there before the next arrow is shown
-_BRANCH = {"portal": "request", "orders-api": "request"}
-_BEFORE_IT = {"3": REQUEST_DEMO_TOKEN, "5": POST_ORDER}  # a request that has arrived: the arrow is there, and goes on
 
 
 class SteppingRun(Run):
@@ -53,7 +49,7 @@ class SteppingRun(Run):
         self._watch = Watch(lab.database_url, order_id, [sku])
         self._messages = Messages(lab.amqp_url)
         self._events: list[dict[str, Any]] = []  # in the order in which they were shown
-        self._known = {_key(event) for event in self._watch.journal()}  # of an earlier request
+        self._known = {branches.whole_key(event) for event in self._watch.journal()}  # of an earlier request
         self._tables, self._queues = self._watch.tables(), watch.queues(self._messages.waiting(), [])
         self._branch, self._over, self._delivering = "request", set[str](), False
         self._halt: Halt | None = None  # where the order stands at the arrow that was shown last
@@ -165,9 +161,9 @@ class SteppingRun(Run):
             return
         self._pass(halt)
         if halt.side == AFTER and halt.step in _SETTLES and halt.process != "relay":
-            shown = [_key(event) for event in self._events if event["label"] == halt.step][-1:]
+            shown = [branches.key(event) for event in self._events if event["label"] == halt.step][-1:]
             end = time.monotonic() + 2
-            while not set(shown) <= {_key(event) for event in self._watch.journal()}:
+            while not set(shown) <= {branches.key(event) for event in self._watch.journal()}:
                 if time.monotonic() > end or self._watch.crashed():
                     break
                 self._watch.wait(end - time.monotonic())
@@ -220,7 +216,7 @@ class SteppingRun(Run):
             if halt.at("4", AFTER) and "10" not in {event["label"] for event in self._events} and not stalled:
                 continue  # the answer has arrived; first it is shown to leave
             candidates.append(halt)
-        return min(candidates, key=_place, default=None)
+        return min(candidates, key=branches.place, default=None)
 
     def _is_over(self, branch: str) -> bool:
         if branch == "request":
@@ -230,21 +226,21 @@ class SteppingRun(Run):
     def _unseen(self, halt: Halt) -> list[dict[str, Any]]:
         """Arrows of the halt's branch that were not shown yet; those that were are brought up to date."""
         new = self._news([*halt.events, *self._watch.journal()], halt.branch)
-        begun = _BEFORE_IT.get(halt.step) if halt.side == BEFORE else None
+        begun = branches.BEFORE_IT.get(halt.step) if halt.side == BEFORE else None
         if begun and begun.label not in {event["label"] for event in (*self._events, *new)}:
             new.append(watch.performed(begun))
         return new
 
     def _news(self, found: Sequence[dict[str, Any]], branch: str = "") -> list[dict[str, Any]]:
         new: dict[tuple[str, str], dict[str, Any]] = {}
-        shown = {_key(event): n for n, event in enumerate(self._events)}
+        shown = {branches.key(event): n for n, event in enumerate(self._events)}
         for event in found:
-            if event["ended_at"] is None or _whole_key(event) in self._known:
+            if event["ended_at"] is None or branches.whole_key(event) in self._known:
                 continue
-            key = _key(event)
+            key = branches.key(event)
             if key in shown:
                 self._events[shown[key]] = event
-            elif not branch or _branch_of(event) == branch:
+            elif not branch or branches.branch_of(event) == branch:
                 new[key] = event
         return sorted(new.values(), key=lambda event: (event["started_at"], event["step"], event["part"] or ""))
 
@@ -255,7 +251,7 @@ class SteppingRun(Run):
         killed = False
         for firing in self._watch.firings():
             self.firings.append(firing)
-            self._said.append(_told(firing))
+            self._said.append(branches.told(firing))
             if firing["kind"] == Kind.CRASH:
                 killed = True
                 self._passed.clear()
@@ -274,7 +270,7 @@ class SteppingRun(Run):
         told = f": {' '.join(page.told)}" if page.told else "."
         self._said.append(f"The portal's page answers {page.status}{told}" if page.status else "The portal broke off.")
         there = {event["label"] for event in self._events}
-        lost = [step for step in dict.fromkeys(passed) if step not in there and PROCESS[step] in _BRANCH]
+        lost = [step for step in dict.fromkeys(passed) if step not in there and PROCESS[step] in branches.BRANCH]
         outcome = Outcome.INVALID_TOKEN if page.status == 401 else Outcome.FAILED
         return [watch.performed(find_step(step), outcome=str(outcome)) for step in lost]
 
@@ -311,7 +307,7 @@ class SteppingRun(Run):
 
     def _carried(self, new: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The messages that these arrows have published; they, and who waits for them, are given time to arrive."""
-        published = {str(event["label"]) for event in new if _is_out(event)}
+        published = {str(event["label"]) for event in new if branches.is_out(event)}
         messages: list[dict[str, Any]] = []
         end = time.monotonic() + ARRIVES
         while published & {"9", "17"} and not messages and time.monotonic() < end:
@@ -334,7 +330,7 @@ class SteppingRun(Run):
             return None
         orders = self._watch.tables()["orders"]
         self._said.append(
-            f"{_standing(orders[0])}. Nothing is under way any more."
+            f"{branches.standing(orders[0])}. Nothing is under way any more."
             if orders
             else f"There is no order {self.order_id}: nothing was inserted, and nothing is under way."
         )
@@ -355,15 +351,13 @@ class SteppingRun(Run):
 
     def _in_vain(self) -> Moment:
         orders = self._watch.tables()["orders"]
-        standing = _standing(orders[0]) if orders else f"there is no order {self.order_id}"
+        standing = branches.standing(orders[0]) if orders else f"there is no order {self.order_id}"
         missing = "; ".join(self._missing() or ["the portal's answer"])
         self._said.append(f"Nothing has come for {self._patience:g} s: {standing}. Still missing: {missing}.")
         return self._moment()
 
     def _armed(self) -> list[Mapping[str, Any]]:
-        return [
-            fault for fault in self._watch.armed(self._pause) if fnmatchcase(self.order_id, fault["order_id"] or "*")
-        ]
+        return branches.meant_for(self.order_id, self._watch.armed(self._pause))
 
     def _go_free(self) -> None:
         faults.clear(self._watch.connection, self._pause)
@@ -391,47 +385,3 @@ def begin(
         return SteppingRun(lab, order_id, sku, quantity, payment_token, design, patience)
     except psycopg.OperationalError:
         raise LabError("PostgreSQL does not answer. `./lab status` says what runs; `./lab up` starts it.") from None
-
-
-def _place(halt: Halt) -> tuple[bool, int, str, bool, int]:
-    """Where a halt stands in the order of showing."""
-    step = find_step(halt.step)
-    number = 11 if halt.at("4", AFTER) else step.number
-    return halt.process == "notifier", number, step.part, halt.side == AFTER, halt.id
-
-
-def _key(event: Mapping[str, Any]) -> tuple[str, str]:
-    """What makes an event itself. A client's steps are once a run: their record can come later than their sight."""
-    return (event["label"], "") if event["label"] in _CLIENT else _whole_key(event)
-
-
-def _whole_key(event: Mapping[str, Any]) -> tuple[str, str]:
-    return event["label"], event["started_at"]
-
-
-def _branch_of(event: Mapping[str, Any]) -> str:
-    label = str(event["label"])
-    process = "relay" if event["data"].get("by") == "relay" else PROCESS[label]
-    return label if process == "notifier" else _BRANCH.get(process, process)
-
-
-def _is_out(event: Mapping[str, Any]) -> bool:
-    """Whether the message is on its way."""
-    return str(event["outcome"]) == Outcome.OK and str(event["data"].get("fault")) != Kind.DROP
-
-
-def _standing(order: Mapping[str, Any]) -> str:
-    reason = f" ({order['rejection_reason']})" if order["rejection_reason"] else ""
-    return f"{order['order_id']} is {order['status']}{reason}"
-
-
-def _told(firing: Mapping[str, Any]) -> str:
-    """One sentence about what has fired."""
-    process = firing["process"]
-    if firing["step"] is None:
-        done = {"kill": "killed (SIGKILL)", "stop": "stopped", "start": "started", "freeze": "frozen", "thaw": "thawed"}
-        return f"{process} was {done.get(firing['kind'], firing['kind'])}."
-    where = f"{firing['side']} {firing['step']}"
-    if firing["kind"] == Kind.CRASH:
-        return f"The {process} was killed (SIGKILL) {where}. What it had in memory is gone; it is started again."
-    return f"A fault has fired: {firing['kind']} {where}, in the {process}."

@@ -61,11 +61,12 @@ class Halt:
 class Watch:
     """One connection, which is also the owner of the run's pause: when it is gone, the order goes on by itself."""
 
-    def __init__(self, database_url: str, order_id: str, skus: Iterable[str]) -> None:
+    def __init__(self, database_url: str, order_id: str, skus: Iterable[str], since: int | None = None) -> None:
+        """`since` is the number of the firing after which they are told; None: those from now on."""
         self._order_id, self._skus = order_id, list(skus)
         self.connection = psycopg.connect(database_url, autocommit=True, connect_timeout=5)
         self.connection.execute("LISTEN lab_halts; LISTEN lab_firings; LISTEN order_events")
-        self._fired = int(queries.newest_firing(self.connection)[0])
+        self._fired = int(queries.newest_firing(self.connection)[0]) if since is None else since
 
     def wait(self, seconds: float) -> None:
         """Return when something may have happened, or after so many seconds."""
