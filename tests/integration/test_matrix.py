@@ -1,0 +1,81 @@
+"""A representative part of the matrices, with real crashes: every cell comes to what was predicted.
+
+`./lab matrix` runs them whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from orderlab import stack
+from orderlab.expectations import Cell, cells, expect
+from orderlab.judge import Word
+from orderlab.matrix import Result, Results, Runner, command
+from orderlab.verdicts import Judge
+from tests.support import RunningLab
+
+CRASHES = ("8", "9", "14", "15", "16", "17", "19")
+DESIGNS = ("default", "as-drawn")
+OTHERS = (
+    ("fail", "17", "before"),
+    ("drop", "9", "before"),
+    ("drop", "19", "before"),
+    ("duplicate", "15", "before"),
+    ("rabbitmq", "9", "before"),
+    ("postgresql", "15", "before"),
+)
+
+
+@pytest.fixture(scope="module")
+def runner(lab: RunningLab) -> Iterator[Runner]:
+    yield Runner(lab.home)
+    stack.reset(lab.home)  # what the faulty designs took stays with them
+
+
+def run(runner: Runner, wanted: list[Cell]) -> list[Result]:
+    return [result for together in runner.run(wanted) for result in together]
+
+
+@pytest.mark.parametrize("step", CRASHES)
+def test_a_crash_comes_to_what_was_predicted(runner: Runner, step: str) -> None:
+    wanted = [cell for cell in cells("crash") if cell.step == step and cell.design in DESIGNS]
+    results = run(runner, wanted)
+    assert {r.cell.name: r.word for r in results} == {c.name: expect(c).words[0] for c in wanted}
+    assert all("crash" in result.why for result in results if result.word is not Word.CORRECT)
+
+
+@pytest.mark.parametrize(("kind", "step", "side"), OTHERS, ids=lambda value: str(value))
+def test_another_fault_comes_to_what_was_predicted(runner: Runner, kind: str, step: str, side: str) -> None:
+    wanted = [c for c in cells(kind) if (c.step, c.side) == (step, side) and c.design in DESIGNS]
+    results = run(runner, wanted)
+    assert len(results) == len(DESIGNS)
+    assert [str(result.why) for result in results if not result.as_expected] == []
+
+
+def test_the_stock_that_is_off_is_the_stock_that_oversold_orders_are_blamed_for(
+    lab: RunningLab, runner: Runner
+) -> None:
+    judge = Judge(lab.database_url, lab.amqp_url, lab.portal_data)
+    before = judge.stock_off().get("KEYBOARD", 0)
+    results = run(runner, [Cell("crash", "14", "after", design) for design in DESIGNS])
+    assert [result.word for result in results] == [Word.CORRECT, Word.OVERSOLD]
+    assert judge.stock_off()["KEYBOARD"] - before == 1
+
+
+def test_a_run_goes_on_from_where_it_was_interrupted(lab: RunningLab, runner: Runner, tmp_path: Path) -> None:
+    file, console = tmp_path / "duplicate.json", Console(quiet=True)
+    wanted = command.chosen("duplicate", steps=["2", "4"], designs=["default"])
+    interrupted = Results.read("duplicate", file)
+    command.run(lab.home, wanted[:1], interrupted, console)
+    gone_on = Results.read("duplicate", file)
+    first = gone_on.cells[wanted[0]]
+    command.run(lab.home, wanted, gone_on, console)
+    again = Results.read("duplicate", file)
+    assert set(again.cells) == set(wanted)
+    assert again.cells[wanted[0]] == first  # the same order: it was not run again
+    assert again.surprises == []
+    assert {"began", "seconds", "machine", "postgresql", "rabbitmq"} <= set(again.run)
