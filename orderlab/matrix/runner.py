@@ -140,7 +140,9 @@ class Runner:
             (now,) = connection.execute("SELECT clock_timestamp()").fetchone() or (max(fired),)
             if now > min(fired) + timedelta(seconds=HOLD):
                 raise MatrixError(f"{gate.name}: the orders came to the gate too far apart. Is the machine very busy?")
-        stack.kill(self._home, POSTGRESQL)
+        killed = stack.kill(self._home, POSTGRESQL)
+        while stack.pids(self._home, POSTGRESQL) in ([], killed):  # the supervisor has yet to bring it back
+            time.sleep(0.02)
         stack.stop(self._home, POSTGRESQL)
         time.sleep(HOLD + WITHOUT)  # there is nobody who could tell
         for program in (POSTGRESQL, "worker", "notifier"):
