@@ -1,7 +1,8 @@
 """What each cell of the matrices must come to, written down before it is run, with the reason. Pure.
 
-A cell is a kind of fault at one side of one step, met by an order of one design. The rules below are tried from top to
-bottom, and the first that fits a cell is its expectation; where none fits, the order comes through: `correct`.
+A cell is a kind of fault at one side of one step, met by an order of one design. Mind that a step which is a request
+ends with its answer: after 2 is after 3 too, and after 4 is after 10. The rules below are tried from top to bottom,
+and the first that fits a cell is its expectation; where none fits, the order comes through: `correct`.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ RULES = (
     Rule("drop", "9", _NO_OUTBOX, _LOST, "Nothing but the message itself knew of the order, and it is gone."),
     Rule(
         "rabbitmq",
-        "1 2 3 4 5 6 7 8 9-",
+        "1 2 3 4- 5 6 7 8 9-",
         _NO_OUTBOX,
         _LOST,
         "The row is committed when RabbitMQ refuses OrderCreated, and pressing again does not publish it.",

@@ -21,18 +21,22 @@ from orderlab.lab.drawing import Drawing
 from orderlab.lab.portal import RECORDED, Portal, answer, order_body
 from orderlab.lab.shown import Answer, Order, Token
 from orderlab.order import TRANSITIONS, Status
+from orderlab.sequence import find_step
 from orderlab.trace import new_traceparent, trace_id
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from orderlab.judge import Verdict
     from orderlab.lab.broker import Tap
     from orderlab.lab.compare import Comparison
     from orderlab.lab.faults import Faults
+    from orderlab.lab.grid import Grid
     from orderlab.lab.processes import Processes
     from orderlab.lab.script import Planned
     from orderlab.lab.stepping import SteppingRun
     from orderlab.lab.timeline import Timeline
+    from orderlab.verdicts import Judge
 
 T = TypeVar("T")
 
@@ -283,7 +287,67 @@ class Lab:
 
         return save(self._lab, order_id, file)
 
+    # what it amounts to
+
+    def verdict(self, order_id: str, patience: float = 30) -> Verdict:
+        """What the order's end state amounts to, and the events that show it. Waits until nothing is left that could
+        move it; what has not happened after `patience` seconds is stuck.
+        """
+        told = [order_id] if self._answered[order_id] else []
+        return self._judge.verdicts([order_id], told=told, patience=patience)[0]
+
+    def verdicts(self, patience: float = 30) -> pd.DataFrame:
+        """The verdict on every order, oldest first."""
+        import pandas as pd
+
+        found = self._judge.verdicts(self._judge.every_order(), patience=patience)
+        rows = [(each.order_id, each.status, str(each.word), each.reason) for each in found]
+        return pd.DataFrame(rows, columns=["order_id", "status", "verdict", "reason"])
+
+    def matrix(
+        self,
+        kind: str = "crash",
+        steps: Iterable[int | str] = (),
+        designs: Sequence[str] = (),
+        when: str | None = None,
+    ) -> Grid:
+        """Run cells of a matrix here and now (all, if no steps are given: that takes minutes), and draw what came.
+
+        `kind` is crash, fail, drop, duplicate, rabbitmq or postgresql. Nobody else may place orders meanwhile. Raises
+        `MatrixError` if a cell can't be run.
+        """
+        from orderlab.lab.grid import Grid
+        from orderlab.matrix import Runner, command
+
+        if self._lab.home is None:
+            raise LabError("This lab was not brought up by ./lab up here, so nothing can be killed in it.")
+        cells = command.chosen(kind, [find_step(step).label for step in steps], designs, when)
+        results = [result for together in Runner(self._lab.home).run(cells) for result in together]
+        return Grid(kind, {result.cell: (result.word,) for result in results})
+
+    def predicted_matrix(self, kind: str = "crash") -> Grid:
+        """What was predicted of each cell before any was run."""
+        from orderlab.lab.grid import Grid
+
+        return Grid.expected(kind)
+
+    def measured_matrix(self, kind: str = "crash") -> Grid:
+        """What each cell came to in the full run that came with this version (docs/matrix.md)."""
+        from orderlab.lab.grid import Grid
+        from orderlab.matrix import Results
+
+        results = Results.measured(kind)
+        return Grid(kind, {cell: (result.word,) for cell, result in results.cells.items()}, f"{kind}: {results.when}")
+
     # behind the front door
+
+    @cached_property
+    def _judge(self) -> Judge:
+        from orderlab.stack import Home
+        from orderlab.verdicts import Judge
+
+        inbox = Home(self._lab.home).inbox if self._lab.home else None
+        return Judge(self._lab.database_url, self._lab.amqp_url, inbox)
 
     def reserved(self, sku: str) -> int:
         """How many of a product are set aside for orders."""

@@ -26,13 +26,19 @@ STYLES = {
 }
 
 
-def chosen(kind: str, steps: Collection[str] = (), designs: Collection[str] = ()) -> list[Cell]:
-    """The cells of a matrix, only those of some steps or designs if they are given; raise `MatrixError`."""
+def chosen(
+    kind: str, steps: Collection[str] = (), designs: Collection[str] = (), side: str | None = None
+) -> list[Cell]:
+    """The cells of a matrix, only those of some steps, designs or a side if they are given; raise `MatrixError`."""
     if kind not in KINDS:
         raise MatrixError(f"There is no matrix {kind!r}. There are: {', '.join(KINDS)}.")
     if unknown := (set(steps) - set(LABELS)) | (set(designs) - set(DESIGNS)):
         raise MatrixError(f"There is no {', '.join(sorted(unknown))}: neither a step nor a design.")
-    found = [c for c in cells(kind) if (not steps or c.step in steps) and (not designs or c.design in designs)]
+    found = [
+        cell
+        for cell in cells(kind)
+        if (not steps or cell.step in steps) and (not designs or cell.design in designs) and side in (None, cell.side)
+    ]
     if not found:
         raise MatrixError(
             f"No such step can {kind}. These can: {', '.join(dict.fromkeys(c.step for c in cells(kind)))}."
@@ -58,6 +64,8 @@ def run(home: Path, wanted: Iterable[Cell], results: Results, console: Console) 
             begun = time.monotonic()
             gate = together[0].cell
             progress.update(task, advance=len(together), description=f"{gate.kind} {gate.side} {gate.step}")
+            if not console.is_terminal:  # where no bar can be drawn, a line a gate
+                console.print(f"{gate.side} {gate.step}: {', '.join(result.word for result in together)}")
             for result in together:
                 if not result.as_expected:
                     progress.console.print(surprise(result))

@@ -14,6 +14,9 @@ from typing import Any
 from orderlab.expectations import Cell, expect
 from orderlab.judge import Word
 
+MEASURED = Path(__file__).parents[1] / "lab"
+"""Where the results of the full runs lie."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -39,6 +42,11 @@ class Results:
     cells: dict[Cell, Result] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)  # began, seconds, machine
     path: Path | None = None
+
+    @classmethod
+    def measured(cls, kind: str) -> Results:
+        """Those of the full run that came with this version."""
+        return cls.read(kind, MEASURED / f"matrix_{kind}.json")
 
     @classmethod
     def read(cls, kind: str, path: Path) -> Results:
@@ -81,6 +89,15 @@ class Results:
         part = self.path.with_suffix(".part")
         part.write_text(content + "\n", "utf-8")
         part.replace(self.path)
+
+    @property
+    def when(self) -> str:
+        """When and on what they were had, in one line."""
+        minutes, seconds = divmod(round(self.run["seconds"]), 60)
+        return (
+            f"{len(self.cells)} cells on {self.run['began'][:10]} in {minutes} min {seconds} s; {self.run['machine']}, "
+            f"Python {self.run['python']}, PostgreSQL {self.run['postgresql']}, RabbitMQ {self.run['rabbitmq']}"
+        )
 
     @property
     def surprises(self) -> list[Result]:
