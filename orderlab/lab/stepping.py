@@ -211,7 +211,7 @@ class SteppingRun(Run):
                     continue
             if not over and halt.branch != self._branch:
                 continue
-            if halt.at("12", BEFORE) and self._delivering and not stalled and not self._unseen(halt):
+            if halt.at("12", BEFORE) and self._delivering and not stalled and not self._failed(halt):
                 continue  # another delivery waits for its turn
             if halt.at("4", AFTER) and "10" not in {event["label"] for event in self._events} and not stalled:
                 continue  # the answer has arrived; first it is shown to leave
@@ -230,6 +230,10 @@ class SteppingRun(Run):
         if begun and begun.label not in {event["label"] for event in (*self._events, *new)}:
             new.append(watch.performed(begun))
         return new
+
+    def _failed(self, halt: Halt) -> bool:
+        """Whether the delivery before has broken off, so that this is the message come again."""
+        return any(event["outcome"] == Outcome.FAILED for event in self._unseen(halt))
 
     def _news(self, found: Sequence[dict[str, Any]], branch: str = "") -> list[dict[str, Any]]:
         new: dict[tuple[str, str], dict[str, Any]] = {}
