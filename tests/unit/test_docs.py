@@ -124,7 +124,7 @@ def test_the_glossary_names_steps_that_exist() -> None:
 
 def test_the_glossary_has_each_table() -> None:
     schema = (ROOT / "orderlab/schema.sql").read_text()
-    assert rows(section(GLOSSARY, "Tables")) == set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+) ", schema))
+    assert rows(section(GLOSSARY, "Tables")) == set(re.findall(r"CREATE TABLE IF NOT EXISTS ([\w.]+) ", schema))
 
 
 def test_the_glossary_has_each_exchange_queue_and_message() -> None:
