@@ -29,7 +29,7 @@ Key = tuple[int, int, str, float]
 _HEIGHT = re.compile(r' height="([\d.]+)"')
 _REQUEST = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 10, 11})
 _WEBHOOKS = ("18a", "18b")
-_AFTER_ALL = 1000
+_AFTER_ALL, _RELAYED = 1000, 2000
 
 
 @dataclass(frozen=True)
@@ -136,12 +136,12 @@ def _arrows(side: Side, words: Words) -> dict[Key, Arrow]:
         step, delivery = arrow.step, event["attempt"]
         if step.label in _WEBHOOKS:  # they belong to the delivery that sent them
             delivery = max((at for at in notified if at[0] <= event["started_at"]), default=("", delivery))[1]
-        nth = 0
+        nth = _RELAYED if (event.get("data") or {}).get("by") == "relay" else 0
         key: Key = (delivery, step.number, step.part, nth)
         while key in there and not (step.number in _REQUEST and there[key].outcome is arrow.outcome):
             nth += 1
             key = (delivery, step.number, step.part, nth)
-        if nth and asked_again and step.number in _REQUEST:  # behind what broke the request off
+        if 0 < nth < _AFTER_ALL and asked_again and step.number in _REQUEST:  # behind what broke the request off
             key = (*asked_again[:3], asked_again[3] + step.number / 100)
         there.setdefault(key, arrow)
     return there
@@ -211,7 +211,7 @@ def _marked(cells: Sequence[Arrow | None]) -> Iterator[Arrow | None]:
     """These arrows of one row; where a side has what the others have not, or otherwise, it says so."""
     real = [cell for cell in cells if cell and cell.mark is not Mark.MISSING]
     for cell in cells:
-        if cell is None or cell.mark:
+        if cell is None or cell.mark or len(cells) == 1:
             yield cell
         elif len(real) == 1:
             yield replace(cell, mark=Mark.ONLY_HERE)

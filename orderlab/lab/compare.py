@@ -50,6 +50,11 @@ class Comparison:
         """What each design came to: status, charges and so on."""
         return {side.name: dict(side.results) for side in self.sides}
 
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """The verdict on each design's order."""
+        return {side.name: side.results["verdict"] for side in self.sides}
+
     def timelines(self) -> Timelines:
         """The same rows over time, on one scale."""
         from orderlab.lab.timeline import Timelines

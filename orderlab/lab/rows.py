@@ -93,12 +93,13 @@ def arrow_of(event: Event, start: str | None, words: Words) -> Arrow:
     remark = "" if outcome is Outcome.OK else words.outcomes[outcome]
     if event["name"] == WEBHOOK_FAILED:
         remark = words.gave_up
-    by = words.by_relay if (event.get("data") or {}).get("by") == "relay" else ""
+    data = event.get("data") or {}
+    by = words.by_relay if data.get("by") == "relay" else ""
     return Arrow(
         step,
         _status(event) or words.says(step, outcome),
         outcome,
-        " · ".join(filter(None, (remark, by))),
+        " · ".join(filter(None, (remark, by, words.effects.get(data.get("fault", ""))))),
         (began - _moment(start)).total_seconds() if start else None,
         (ended - began).total_seconds() if ended else None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orderlab.gates import Kind
 from orderlab.lab.marks import Mark
 from orderlab.sequence import Lane, Outcome, Step
 
@@ -24,6 +25,7 @@ class Words:
     gave_up: str
     marks: Mapping[Mark, str]
     by_relay: str
+    effects: Mapping[str, str]  # what a fault made of the arrow, where its outcome does not tell
     fired: str  # a fault at its gate
     sides: Mapping[str, str]
     note_on_5: str
@@ -76,6 +78,7 @@ ENGLISH = Words(
         Mark.ABSENT: "",
     },
     by_relay="by the relay",
+    effects={Kind.DROP: "dropped", Kind.DUPLICATE: "twice"},
     fired="✗ {kind} {side} {step}: {process}",
     sides={"before": "before", "after": "after"},
     note_on_5="5: drawn towards RabbitMQ as in the source picture. A JWT is verified by whoever holds the key: "
@@ -137,6 +140,7 @@ SPANISH = Words(
         Mark.ABSENT: "",
     },
     by_relay="por el relay",
+    effects={Kind.DROP: "perdido", Kind.DUPLICATE: "dos veces"},
     fired="✗ {kind} {side} {step}: {process}",
     sides={"before": "antes de", "after": "después de"},
     note_on_5="5: dibujada hacia RabbitMQ como en el original. Un JWT lo verifica quien tiene la clave: "

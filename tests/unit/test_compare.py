@@ -122,6 +122,14 @@ def test_a_charge_whose_record_died_with_the_worker_is_told_of() -> None:
     assert ("15", Mark.MISSING) not in brief
 
 
+def test_a_publication_whose_record_died_with_the_api_stands_before_that_of_the_relay() -> None:
+    by_relay = {**event(STEPS[8], 2500), "data": {"by": "relay"}}
+    events = [*(e for e in whole() if e["step"] != 9), by_relay, event(ORDER_ID_FREE, 900, "duplicate")]
+    brief = column([Side("default", events, [killed(9, "orders-api", "after")], lacks=ALL)], 0)
+    at = brief.index("✗ crash after 9: orders-api")
+    assert brief[at - 1 : at + 3] == [("9", Mark.UNRECORDED), brief[at], ("7", None), ("9", None)]
+
+
 def test_a_delivery_that_only_one_side_had_leaves_the_other_s_places_empty() -> None:
     sides = [Side("a", whole(), lacks=ALL), twice("b", "ok")]
     brief = column(sides, 0)

@@ -112,6 +112,11 @@ def test_what_the_relay_did_is_told_of() -> None:
     assert sequence_text([by_relay], times=False).endswith("Publish OrderCreated [by the relay]")
 
 
+@pytest.mark.parametrize(("fault", "word"), [("drop", "dropped"), ("duplicate", "twice")])
+def test_an_arrow_that_a_fault_swallowed_or_repeated_says_so(fault: str, word: str) -> None:
+    assert sequence_text([{**event(STEPS[8], 0), "data": {"fault": fault}}], times=False).endswith(f"[{word}]")
+
+
 def test_a_difference_is_set_off_by_a_bar_at_its_row_too() -> None:
     (run,) = observed(happy()[:2], ENGLISH)
     plain = svg([run], ENGLISH, "", WIDE, "")
