@@ -1,4 +1,4 @@
-"""A matrix as a grid, as SVG and as text: a column a step, a line a design and side. Standard library only."""
+"""A matrix as a grid, as SVG and as text: a column a step, a line a design and side."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 from orderlab.expectations import KINDS, Cell, cells, expect
 from orderlab.judge import Word
+from orderlab.lab.attach import LabError
 from orderlab.lab.drawing import picture
 from orderlab.order import DESIGNS
+from orderlab.sequence import find_step
 
 Words = tuple[Word, ...]
 
@@ -34,15 +36,32 @@ class Grid:
     stand for a race that can end either way.
     """
 
-    def __init__(self, kind: str, found: Mapping[Cell, Words], title: str = "") -> None:
+    def __init__(
+        self, kind: str, found: Mapping[Cell, Words], title: str = "", order_ids: Mapping[Cell, str] | None = None
+    ) -> None:
         self.kind = kind
         self.found = dict(found)
+        self.order_ids = dict(order_ids or {})
         self.title = title or f"{kind}: {KINDS[kind]}"
 
     @classmethod
     def expected(cls, kind: str) -> Grid:
         """What is predicted."""
         return cls(kind, {cell: expect(cell).words for cell in cells(kind)}, f"predicted · {kind}: {KINDS[kind]}")
+
+    def order_id(self, step: int | str, design: str = "default", when: str | None = None) -> str:
+        """The order of a cell that was run just now; `when` is not needed where only one side was."""
+        label = find_step(step).label
+        found = [
+            order_id
+            for cell, order_id in self.order_ids.items()
+            if (cell.step, cell.design) == (label, design) and when in (None, cell.side)
+        ]
+        if len(found) != 1:
+            raise LabError(
+                f"{len(found)} orders of this grid are at step {label} on {design}. Say which: step, design, when."
+            )
+        return found[0]
 
     @property
     def surprises(self) -> list[Cell]:

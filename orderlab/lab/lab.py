@@ -323,7 +323,8 @@ class Lab:
             raise LabError("This lab was not brought up by ./lab up here, so nothing can be killed in it.")
         cells = command.chosen(kind, [find_step(step).label for step in steps], designs, when)
         results = [result for together in Runner(self._lab.home).run(cells) for result in together]
-        return Grid(kind, {result.cell: (result.word,) for result in results})
+        words = {result.cell: (result.word,) for result in results}
+        return Grid(kind, words, order_ids={result.cell: result.order_id for result in results})
 
     def predicted_matrix(self, kind: str = "crash") -> Grid:
         """What was predicted of each cell before any was run."""
