@@ -338,6 +338,8 @@ class Lab:
         from orderlab.matrix import Results
 
         results = Results.measured(kind)
+        if not results.cells:
+            raise LabError(f"No full run of {kind!r} came with this version. Run one: ./lab matrix --kind {kind}")
         return Grid(kind, {cell: (result.word,) for cell, result in results.cells.items()}, f"{kind}: {results.when}")
 
     # behind the front door
