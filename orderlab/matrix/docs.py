@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from orderlab.expectations import KINDS, RULES, Cell, cells, expect
+from orderlab.expectations import KINDS, MENDED, RULES, Cell, cells, expect
 from orderlab.judge import Word
 from orderlab.lab.grid import SIGNS
 from orderlab.matrix.results import MEASURED, Results
@@ -42,7 +42,9 @@ _MEANINGS = {
 def matrix_markdown() -> str:
     """docs/matrix.md."""
     meanings = "; ".join(f"**{SIGNS[word][0]}** {word} ({means})" for word, means in _MEANINGS.items())
-    return "\n".join([_HEAD + meanings + ".", "", *[line for kind in KINDS for line in _chapter(kind)]])
+    mended = ["Predictions that a first run has proved wrong, and that were mended:", "", *(f"- {m}" for m in MENDED)]
+    chapters = [line for kind in KINDS for line in _chapter(kind)]
+    return "\n".join([_HEAD + meanings + ".", "", *mended, "", *chapters])
 
 
 def _chapter(kind: str) -> list[str]:
