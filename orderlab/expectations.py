@@ -278,8 +278,8 @@ RULES = (
 """The prediction, but for what comes through."""
 
 MENDED = (
-    "rabbitmq, after 4, on no-outbox and as-drawn: predicted lost, as after 3 and 5, and it came through. As the portal "
-    "sees it a request ends with its answer, so the order has been published by then.",
+    "rabbitmq, after 4, on no-outbox and as-drawn: predicted lost, as after 3 and 5, and it came through. As the "
+    "portal sees it a request ends with its answer, so the order has been published by then.",
 )
 """Predictions that a first run has proved wrong, and why."""
 
