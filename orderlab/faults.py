@@ -58,7 +58,11 @@ def arm(
         times=times,
         owner=owner,
     )
-    _until_taken_in(connection, row[1])
+    try:
+        _until_taken_in(connection, row[1])
+    except ImpossibleFault:
+        queries.disarm(connection, fault_id=row[0])
+        raise
     return int(row[0])
 
 

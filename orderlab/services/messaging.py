@@ -172,7 +172,7 @@ class Deliveries(Consumer):
             error = refused
         if delivery.steps:
             self.database.write_later(delivery.steps)
-        if error is not None:
+        if error is not None and not raw.acknowledged:  # a gate after the ack can't call it back
             self._put_off_or_bury(raw, error)
         return result, exc_info
 
