@@ -17,11 +17,10 @@ from orderlab.lab.script import Planned, fate
 from orderlab.lab.tables import connected
 from orderlab.lab.words import ENGLISH
 from orderlab.order import DESIGNS
-from orderlab.stack.home import Home
-from orderlab.verdicts import Judge
 
 if TYPE_CHECKING:
     from orderlab.lab.timeline import Timelines
+    from orderlab.verdicts import Judge
 
 PATIENCE = 60.0
 """Seconds in which a person gets an answer from the portal, and an order comes to rest."""
@@ -67,6 +66,7 @@ class Comparison:
 
 def compare(
     lab: Attached,
+    judge: Judge,
     read: Callable[[str], Mapping[str, Any]],
     script: Planned | Iterable[Planned],
     designs: Sequence[str],
@@ -79,7 +79,7 @@ def compare(
         if design not in DESIGNS:
             raise LabError(f"There is no design {design!r}. There are: {', '.join(DESIGNS)}.")
     ids = {design: _order_id(planned, name) for design in designs}
-    return Comparison([_run(lab, read, planned, design, ids[design], order) for design in designs], ids)
+    return Comparison([_run(lab, judge, read, planned, design, ids[design], order) for design in designs], ids)
 
 
 def _order_id(script: Sequence[Planned], name: str) -> str:
@@ -93,6 +93,7 @@ def _order_id(script: Sequence[Planned], name: str) -> str:
 
 def _run(
     lab: Attached,
+    judge: Judge,
     read: Callable[[str], Mapping[str, Any]],
     script: Sequence[Planned],
     design: str,
@@ -100,7 +101,6 @@ def _run(
     order: Mapping[str, Any],
 ) -> Side:
     """One order of one design, from the click until nothing more comes."""
-    judge = Judge(lab.database_url, lab.amqp_url, Home(lab.home).inbox if lab.home else None)
     with connected(lab.database_url) as connection:
         armed = [_arm(connection, planned, order_id) for planned in script]
         try:

@@ -267,7 +267,7 @@ class Lab:
         from orderlab.lab.compare import compare
 
         read = lambda order_id: self.client.events(order_id, self._token())  # noqa: E731
-        return compare(self._lab, read, script, designs, name, order)
+        return compare(self._lab, self._judge, read, script, designs, name, order)
 
     def step_through(
         self, order_id: str | None = None, items: Mapping[str, int] | None = None, **more: Any

@@ -109,7 +109,8 @@ def svg(runs: Sequence[Run], speak: Words, title: str, layout: Layout, descripti
     notes = _notes(runs, speak, bottom, layout)
     height = bottom + (16 * len(notes) + 8 if notes else 0)
     lanes = [_lane(lane, speak, top, bottom, layout) for lane in _LANES]
-    heading = _label(title, 24 if not layout.compact else 14, 29, size=17, weight=650) if title else ""
+    size = min(17, (layout.width - 28) / (0.6 * len(title))) if title else 0  # a long title fits too
+    heading = _label(title, 24 if not layout.compact else 14, 29, size=size, weight=650) if title else ""
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {layout.width} {_n(height)}" '
