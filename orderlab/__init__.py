@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["Lab"]
+__all__ = ["Lab", "Run"]
 
 if TYPE_CHECKING:
-    from orderlab.lab import Lab
+    from orderlab.lab import Lab, Run
 
 
 def __getattr__(name: str) -> object:
-    """`Lab` on demand: services import this package too, and have no use for pandas."""
-    if name == "Lab":
-        from orderlab.lab import Lab
+    """`Lab` and `Run` on demand: services import this package too, and have no use for pandas."""
+    if name in __all__:
+        import orderlab.lab
 
-        return Lab
+        return getattr(orderlab.lab, name)
     raise AttributeError(f"module 'orderlab' has no attribute {name!r}")

@@ -338,7 +338,12 @@ class SteppingRun(Run):
             if orders
             else f"There is no order {self.order_id}: nothing was inserted, and nothing is under way."
         )
-        return self._moment(self._news(self._watch.journal()), ended=True)
+        journal = self._watch.journal()
+        place = {branches.key(event): n for n, event in enumerate(journal)}
+        rest = sorted(
+            self._news(journal), key=lambda event: (event["label"] in ("18a", "18b"), place[branches.key(event)])
+        )
+        return self._moment(rest, ended=True)
 
     def _missing(self) -> list[str]:
         """What the order has yet to come to."""
