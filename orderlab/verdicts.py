@@ -64,6 +64,7 @@ class Judge:
     def __init__(self, database_url: str, amqp_url: str, inbox: Path | None = None) -> None:
         self._database_url, self._amqp_url = database_url, amqp_url
         self._inbox = inbox if inbox and inbox.exists() else None
+        self._letters: tuple[int, dict[str, str]] = 0, {}
 
     def every_order(self) -> list[str]:
         """The ids of all orders, oldest first."""
@@ -177,10 +178,12 @@ class Judge:
             return {str((raw.headers or {}).get("cloudEvents_subject")) for raw in iter(queue.get, None)}
 
     def _dead(self, queues: Queues) -> dict[str, str]:
-        """Why there are messages in `orders.dead`, by order."""
-        if not queues.ready.get(topology.DEAD.name):
-            return {}
-        return {letter.order_id: letter.reason for letter in dead_letters.read(self._amqp_url)}
+        """Why there are messages in `orders.dead`, by order. Looked at anew only when their number has changed."""
+        number = queues.ready.get(topology.DEAD.name, 0)
+        if number != self._letters[0]:
+            letters = dead_letters.read(self._amqp_url) if number else []
+            self._letters = number, {letter.order_id: letter.reason for letter in letters}
+        return self._letters[1]
 
     def _arrived(self, order_ids: Iterable[str]) -> dict[str, list[tuple[str, str]]] | None:
         if self._inbox is None:

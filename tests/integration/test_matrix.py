@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
-from orderlab import stack
+from orderlab import Lab, cli, stack
 from orderlab.expectations import Cell, cells, expect
 from orderlab.judge import Word
 from orderlab.matrix import Result, Results, Runner, command
@@ -79,3 +80,33 @@ def test_a_run_goes_on_from_where_it_was_interrupted(lab: RunningLab, runner: Ru
     assert again.cells[wanted[0]] == first  # the same order: it was not run again
     assert again.surprises == []
     assert {"began", "seconds", "machine", "postgresql", "rabbitmq"} <= set(again.run)
+
+
+def test_the_command_runs_cells_draws_the_grid_and_keeps_the_results(
+    lab: RunningLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDERLAB_HOME", str(lab.home))
+    words = ["matrix", "--kind", "drop", "--step", "10", "--design", "default", "--fresh"]
+    ran = CliRunner().invoke(cli.main, words)
+    assert ran.exit_code == 0, ran.output
+    assert "before 10" in ran.output
+    kept = Results.read("drop", lab.home / "matrix" / "drop.json")
+    assert [result.word for result in kept.cells.values()] == [Word.CORRECT]
+    refused = CliRunner().invoke(cli.main, ["matrix", "--kind", "drop", "--step", "8"])
+    assert refused.exit_code == 1
+    assert "No such step can drop. These can: 9, 10" in refused.output
+
+
+def test_a_notebook_runs_cells_and_asks_for_the_verdicts(lab: RunningLab, runner: Runner) -> None:
+    notebook = Lab(lab.home)
+    grid = notebook.matrix("fail", steps=["publish_order_created"], when="before", designs=["default", "no-outbox"])
+    assert {cell.design: words for cell, words in grid.found.items()} == {
+        "default": (Word.CORRECT,),
+        "no-outbox": (Word.LOST,),
+    }
+    assert grid.surprises == []
+    lost = grid.order_id(9, "no-outbox")
+    assert notebook.verdict(lost).reason == "lost: OrderCreated"
+    table = notebook.verdicts(patience=5).set_index("order_id")
+    assert table.verdict[lost] == "lost"
+    assert table.verdict[grid.order_id(9)] == "correct"
