@@ -9,6 +9,7 @@ The person's part is fixed: whoever presses "Crear Pedido" and sees the portal b
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -36,6 +37,8 @@ from orderlab.stack import Home, readiness
 from orderlab.topology import ORDERS_CONFIRMED, ORDERS_REJECTED
 from orderlab.verdicts import Judge
 
+TRIES = 5
+"""How often orders are sent to a gate at which all of them must be at once."""
 PRESSES = 5
 """How often a person presses before giving up."""
 ARRIVAL = 60.0
@@ -53,6 +56,10 @@ Orders = Mapping[Cell, str]
 
 class MatrixError(OrderlabError):
     """A cell of the matrix could not be run."""
+
+
+class TooFarApart(MatrixError):
+    """The orders did not come to the gate together. Is the machine very busy?"""
 
 
 class Runner:
@@ -78,7 +85,14 @@ class Runner:
     def run(self, cells: Iterable[Cell]) -> Iterator[list[Result]]:
         """Run cells gate by gate, and give the results of each gate as soon as they are known."""
         for _, together in groupby(cells, key=lambda cell: (cell.kind, cell.step, cell.side)):
-            yield self._run_gate(list(together))
+            yield self._run_patiently(list(together))
+
+    def _run_patiently(self, cells: list[Cell]) -> list[Result]:
+        """Run cells with new orders until they come to their gate together: one can wait for another's connection."""
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(TooFarApart):
+                return self._run_gate(cells)
+        return self._run_gate(cells)
 
     def _run_gate(self, cells: list[Cell]) -> list[Result]:
         first = cells[0]
@@ -139,7 +153,7 @@ class Runner:
             time.sleep(CALM)
             (now,) = connection.execute("SELECT clock_timestamp()").fetchone() or (max(fired),)
             if now > min(fired) + timedelta(seconds=HOLD):
-                raise MatrixError(f"{gate.name}: the orders came to the gate too far apart. Is the machine very busy?")
+                raise TooFarApart
         killed = stack.kill(self._home, POSTGRESQL)
         while stack.pids(self._home, POSTGRESQL) in ([], killed):  # the supervisor has yet to bring it back
             time.sleep(0.02)
