@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from orderlab.gates import AFTER, BEFORE, PROCESS, Kind
 from orderlab.lab import branches, watch
 from orderlab.lab.attach import Attached, LabError
 from orderlab.lab.button import Pressed, press
+from orderlab.lab.course import Course
 from orderlab.lab.moment import Moment
 from orderlab.lab.run import Run
 from orderlab.lab.tables import connected
@@ -48,12 +50,9 @@ class SteppingRun(Run):
         self._patience = patience
         self._watch = Watch(lab.database_url, order_id, [sku])
         self._messages = Messages(lab.amqp_url)
-        self._events: list[dict[str, Any]] = []  # in the order in which they were shown
-        self._known = {branches.whole_key(event) for event in self._watch.journal()}  # of an earlier request
+        self._course = Course(self._watch)
         self._tables, self._queues = self._watch.tables(), watch.queues(self._messages.waiting(), [])
-        self._branch, self._over, self._delivering = "request", set[str](), False
         self._halt: Halt | None = None  # where the order stands at the arrow that was shown last
-        self._passed: list[str] = []  # steps of the request that have begun and were not seen to end
         self._said: list[str] = []
         self._stop_before = ""
         self._done = False
@@ -69,8 +68,12 @@ class SteppingRun(Run):
             )
 
         def button() -> None:
-            self._pressed = press(lab.portal_url, order_id, sku, quantity, payment_token, design)
-            with connected(lab.database_url) as connection:
+            try:
+                self._pressed = press(lab.portal_url, order_id, sku, quantity, payment_token, design)
+            except LabError as error:
+                self._pressed = Pressed(None, False, error.detail)
+            self._course.answered = True
+            with suppress(LabError), connected(lab.database_url) as connection:
                 connection.execute("SELECT pg_notify('lab_halts', '')")
 
         threading.Thread(target=button, name=f"button of {order_id}", daemon=True).start()
@@ -135,15 +138,15 @@ class SteppingRun(Run):
         while True:
             if self._hear():
                 return self._moment(died=True)
-            halts = self._halts()
-            halt = self._choose(halts, time.monotonic() > stall)
+            halts = self._course.halts()
+            halt = self._course.choose(halts, time.monotonic() > stall)
             if halt is not None:
-                new = self._unseen(halt)
+                new = self._course.unseen(halt)
                 stop = halt.at(self._stop_before, BEFORE)
                 if new or stop:
-                    self._halt, self._branch = halt, halt.branch
+                    self._halt, self._course.branch = halt, halt.branch
                     return self._moment(new, before=self._stop_before if stop else "")
-                self._pass(halt)
+                self._course.pass_(halt)
                 stall = time.monotonic() + STALL
                 continue
             if lost := self._refused():
@@ -159,94 +162,14 @@ class SteppingRun(Run):
         halt, self._halt = self._halt, None
         if halt is None:
             return
-        self._pass(halt)
+        self._course.pass_(halt)
         if halt.side == AFTER and halt.step in _SETTLES and halt.process != "relay":
-            shown = [branches.key(event) for event in self._events if event["label"] == halt.step][-1:]
+            shown = [branches.key(event) for event in self._course.events if event["label"] == halt.step][-1:]
             end = time.monotonic() + 2
             while not set(shown) <= {branches.key(event) for event in self._watch.journal()}:
                 if time.monotonic() > end or self._watch.crashed():
                     break
                 self._watch.wait(end - time.monotonic())
-
-    def _pass(self, halt: Halt) -> None:
-        self._watch.release(halt)
-        self._branch = halt.branch
-        if halt.side == BEFORE:
-            self._over.discard(halt.branch)
-            if halt.branch == "request":
-                self._passed.append(halt.step)
-            if halt.branch == "worker" and halt.step == "12":
-                self._delivering = True
-        elif halt.step == "19":
-            self._delivering = False
-        elif halt.branch not in ("request", "worker"):
-            self._over.add(halt.branch)
-
-    # where it stands
-
-    def _halts(self) -> list[Halt]:
-        """Where the order is halted; a halt whose process was killed is no more."""
-        found = self._watch.halts()
-        for halt in found:
-            if not halt.alive:
-                self._watch.release(halt, "its process is gone")
-                if halt.process == "worker":
-                    self._delivering = False
-        return [halt for halt in found if halt.alive]
-
-    def _choose(self, halts: Sequence[Halt], stalled: bool) -> Halt | None:
-        """The halt to look at next: of the branch that is shown, and when that is over the next in the diagram."""
-        unpublished = (
-            {row["type"] for row in self._watch.tables()["outbox"] if not row["published"]}
-            if any(halt.process == "relay" for halt in halts)
-            else set()
-        )
-        over = self._is_over(self._branch) or stalled
-        candidates = []
-        for halt in halts:
-            if halt.process == "relay" and halt.side == BEFORE:
-                if not unpublished:
-                    return halt  # its message is out by now: the relay finds nothing to do
-                if not over:
-                    continue
-            if not over and halt.branch != self._branch:
-                continue
-            if halt.at("12", BEFORE) and self._delivering and not stalled and not self._failed(halt):
-                continue  # another delivery waits for its turn
-            if halt.at("4", AFTER) and "10" not in {event["label"] for event in self._events} and not stalled:
-                continue  # the answer has arrived; first it is shown to leave
-            candidates.append(halt)
-        return min(candidates, key=branches.place, default=None)
-
-    def _is_over(self, branch: str) -> bool:
-        if branch == "request":
-            return self._pressed is not None
-        return not self._delivering if branch == "worker" else branch in self._over
-
-    def _unseen(self, halt: Halt) -> list[dict[str, Any]]:
-        """Arrows of the halt's branch that were not shown yet; those that were are brought up to date."""
-        new = self._news([*halt.events, *self._watch.journal()], halt.branch)
-        begun = branches.BEFORE_IT.get(halt.step) if halt.side == BEFORE else None
-        if begun and begun.label not in {event["label"] for event in (*self._events, *new)}:
-            new.append(watch.performed(begun))
-        return new
-
-    def _failed(self, halt: Halt) -> bool:
-        """Whether the delivery before has broken off, so that this is the message come again."""
-        return any(event["outcome"] == Outcome.FAILED for event in self._unseen(halt))
-
-    def _news(self, found: Sequence[dict[str, Any]], branch: str = "") -> list[dict[str, Any]]:
-        new: dict[tuple[str, str], dict[str, Any]] = {}
-        shown = {branches.key(event): n for n, event in enumerate(self._events)}
-        for event in found:
-            if event["ended_at"] is None or branches.whole_key(event) in self._known:
-                continue
-            key = branches.key(event)
-            if key in shown:
-                self._events[shown[key]] = event
-            elif not branch or branches.branch_of(event) == branch:
-                new[key] = event
-        return sorted(new.values(), key=lambda event: (event["started_at"], event["step"], event["part"] or ""))
 
     # what is told
 
@@ -258,22 +181,23 @@ class SteppingRun(Run):
             self._said.append(branches.told(firing))
             if firing["kind"] == Kind.CRASH:
                 killed = True
-                self._passed.clear()
+                self._course.begun.clear()
                 if firing["process"] == "worker":
-                    self._delivering, self._branch = False, "worker"
+                    self._course.delivering, self._course.branch = False, "worker"
         return killed
 
     def _refused(self) -> list[dict[str, Any]]:
         """When the person got no confirmation: say what the page says, and show the arrow that failed unrecorded."""
-        page, passed = self._pressed, self._passed
-        if page is None or "request" in self._over:
+        page, passed = self._pressed, self._course.begun
+        if page is None or "request" in self._course.over:
             return []
-        self._over.add("request")
+        self._course.over.add("request")
         if page.shown:
             return []
         told = f": {' '.join(page.told)}" if page.told else "."
-        self._said.append(f"The portal's page answers {page.status}{told}" if page.status else "The portal broke off.")
-        there = {event["label"] for event in self._events}
+        broke_off = f"The portal broke off ({page.error.rstrip('.')})."
+        self._said.append(f"The portal's page answers {page.status}{told}" if page.status else broke_off)
+        there = {event["label"] for event in self._course.events}
         lost = [step for step in dict.fromkeys(passed) if step not in there and PROCESS[step] in branches.BRANCH]
         outcome = Outcome.INVALID_TOKEN if page.status == 401 else Outcome.FAILED
         return [watch.performed(find_step(step), outcome=str(outcome)) for step in lost]
@@ -281,9 +205,9 @@ class SteppingRun(Run):
     def _moment(
         self, new: Sequence[dict[str, Any]] = (), *, before: str = "", died: bool = False, ended: bool = False
     ) -> Moment:
-        self._events += new
-        trace = next((event["trace_id"] for event in self._events if event["trace_id"]), "")
-        self._events = [{**event, "trace_id": event["trace_id"] or trace} for event in self._events]
+        self._course.events += new
+        trace = next((event["trace_id"] for event in self._course.events if event["trace_id"]), "")
+        self._course.events = [{**event, "trace_id": event["trace_id"] or trace} for event in self._course.events]
         arrows = () if ended else tuple(str(event["label"]) for event in new)
         messages = self._carried(new) if arrows else []
         tables, queues = self._watch.tables(), watch.queues(self._messages.waiting(), self._watch.halts())
@@ -295,7 +219,7 @@ class SteppingRun(Run):
         claims = next((event["data"].get("claims") for event in new if event["label"] == "3"), None)
         return Moment(
             self.order_id,
-            list(self._events),
+            list(self._course.events),
             arrows,
             before,
             said,
@@ -341,7 +265,7 @@ class SteppingRun(Run):
         journal = self._watch.journal()
         place = {branches.key(event): n for n, event in enumerate(journal)}
         rest = sorted(
-            self._news(journal), key=lambda event: (event["label"] in ("18a", "18b"), place[branches.key(event)])
+            self._course.news(journal), key=lambda event: (event["label"] in ("18a", "18b"), place[branches.key(event)])
         )
         return self._moment(rest, ended=True)
 
