@@ -12,6 +12,7 @@ from typing import Any
 
 import aiosql
 import psycopg
+from amqp.exceptions import AMQPError
 from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 
@@ -23,7 +24,7 @@ from orderlab.sequence import Step, find_step
 queries = aiosql.from_str(
     files("orderlab").joinpath("stepping.sql").read_text("utf-8"), "psycopg", mandatory_parameters=False
 )
-_GONE = (OperationalError, OSError)
+_GONE = (OperationalError, AMQPError, OSError)
 _TAPPED = 1000
 """Copies of messages that are kept, everybody's; older ones give way."""
 HOLDERS: dict[str, str] = {"worker": topology.WORKER_QUEUE.name}
