@@ -12,11 +12,14 @@ DELIVERY_LIMIT = 100
 """Deliveries after which a message that takes its consumer down each time is dead-lettered by the broker."""
 
 
-def _quorum(name: str, exchange: Exchange | None = None, dead_letter: bool = True) -> Queue:
+def _quorum(name: str, exchange: Exchange | None = None) -> Queue:
     """A replicated, durable queue; dead letters go to `orders.dead` by the default exchange."""
-    arguments: dict[str, object] = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
-    if dead_letter:
-        arguments |= {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "orders.dead"}
+    arguments = {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": "orders.dead",
+    }
     return Queue(name, exchange or Exchange(""), routing_key=name, durable=True, queue_arguments=arguments)
 
 
@@ -30,7 +33,13 @@ ORDERS_REJECTED = _fanout("orders.rejected")
 
 WORKER_QUEUE = _quorum("orders.created.worker", ORDERS_CREATED)
 NOTIFICATIONS = {audience: _quorum(f"notifications.{audience}") for audience in AUDIENCES}
-DEAD = _quorum("orders.dead", dead_letter=False)
+DEAD = Queue(  # to look at what is in it counts as a delivery, so it has no limit that a person could reach
+    "orders.dead",
+    Exchange(""),
+    routing_key="orders.dead",
+    durable=True,
+    queue_arguments={"x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000},
+)
 
 EXCHANGES = (ORDERS_CREATED, ORDERS_CONFIRMED, ORDERS_REJECTED)
 QUEUES = (WORKER_QUEUE, *NOTIFICATIONS.values(), DEAD)
