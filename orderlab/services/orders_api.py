@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 from werkzeug.wrappers import Request, Response
@@ -27,7 +28,7 @@ from orderlab.services.messaging import PublisherProvider
 from orderlab.services.openapi import OPENAPI
 from orderlab.services.reports import HeldProvider, read_report
 from orderlab.services.representations import event_json, new_order_json, order_json, product_json
-from orderlab.services.web import SettingsProvider, hang_up, http, json_body, problem, reply
+from orderlab.services.web import SettingsProvider, apart, hang_up, http, json_body, problem, reply
 from orderlab.store import Found
 from orderlab.tokens import Claims
 from orderlab.trace import order_in, trace_id, traceparent
@@ -107,7 +108,7 @@ class OrdersApi:
             step.end(opened)
             self.journal.write_later(step)
 
-        response.call_on_close(sent)
+        response.call_on_close(partial(apart, sent))
         return response
 
     @http("GET", "/orders/<order_id>")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any
 
+import eventlet
 from nameko.extensions import DependencyProvider
 from nameko.web.handlers import HttpRequestHandler
 from nameko.web.server import WebServer, WsgiApp
@@ -64,6 +66,11 @@ def problem(error: OrderlabError | None) -> Response:
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER)
     return response
+
+
+def apart(act: Callable[[], None]) -> None:
+    """Do this beside the connection, on which a client's next request may follow already."""
+    eventlet.spawn_n(act)
 
 
 def hang_up(request: Request) -> None:

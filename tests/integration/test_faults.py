@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -133,6 +134,23 @@ def halted(notebook: Lab) -> set[tuple[str, str, str]]:
     return set(zip(frame.order_id, frame.step, frame.side, strict=True))
 
 
+def all_halted(notebook: Lab, wanted: set[tuple[str, str, str]], pressed: Sequence[Future[Pressed]]) -> bool:
+    """Whether each stands where it must; a page that tells of an error is the end of the waiting."""
+    pages = [each.result() for each in pressed if each.done()]
+    assert all(page.shown for page in pages), pages
+    return halted(notebook) == wanted
+
+
+@contextmanager
+def let_go_if_it_goes_wrong(notebook: Lab) -> Iterator[None]:
+    """Nobody waits for an order that stays halted."""
+    try:
+        yield
+    except BaseException:
+        notebook.faults.clear()
+        raise
+
+
 def at(moment: str | datetime) -> datetime:
     return moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)
 
@@ -164,9 +182,9 @@ def test_a_pause_halts_the_order_at_every_gate_until_it_is_released(lab: Running
         for cell in part:
             arm(notebook, cell)
         wanted = {(cell.order_id, cell.step, cell.side) for cell in part}
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool, let_go_if_it_goes_wrong(notebook):
             pressed = [pool.submit(push, lab, cell) for cell in part]
-            lab.wait_for(lambda wanted=wanted: halted(notebook) == wanted, f"halts at {sorted(wanted)}")
+            lab.wait_for(partial(all_halted, notebook, wanted, pressed), f"halts at {sorted(wanted)}")
             journal = {
                 (row["order_id"], row["label"])
                 for row in lab.sql(
