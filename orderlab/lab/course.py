@@ -20,6 +20,7 @@ class Course:
     def __init__(self, look: Watch) -> None:
         self._watch = look
         self._known = {branches.whole_key(event) for event in look.journal()}  # of an earlier request
+        self.trace = ""  # of this request, once the API has it
         self.events: list[dict[str, Any]] = []  # in the order in which they were shown
         self.begun: list[str] = []  # steps of the request that have begun
         self.branch = "request"  # the one that is shown
@@ -78,7 +79,10 @@ class Course:
 
     def unseen(self, halt: Halt) -> list[dict[str, Any]]:
         """Arrows of the halt's branch that were not shown yet; those that were are brought up to date."""
-        new = self.news([*halt.events, *self._watch.journal()], halt.branch)
+        if halt.process == "orders-api":
+            self.trace = next((event["trace_id"] for event in halt.events), self.trace)
+        journal = [event for event in self._watch.journal() if self.is_mine(event)]
+        new = self.news([*halt.events, *journal], halt.branch)
         begun = branches.BEFORE_IT.get(halt.step) if halt.side == BEFORE else None
         if begun and begun.label not in {event["label"] for event in (*self.events, *new)}:
             new.append(watch.performed(begun))
@@ -97,6 +101,10 @@ class Course:
             elif not branch or branches.branch_of(event) == branch:
                 new[key] = event
         return sorted(new.values(), key=lambda event: (event["started_at"], event["step"], event["part"] or ""))
+
+    def is_mine(self, event: dict[str, Any]) -> bool:
+        """Whether it is no late record of an earlier request for the same order."""
+        return branches.branch_of(event) != "request" or event["trace_id"] == self.trace
 
     def _is_over(self, branch: str) -> bool:
         if branch == "request":

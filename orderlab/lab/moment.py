@@ -51,6 +51,11 @@ class Moment:
         return "the end" if self.ended else "no arrow"
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing has come, and nothing is over."""
+        return not (self.arrows or self.before or self.died or self.ended)
+
+    @property
     def drawing(self) -> Drawing:
         """The diagram so far, the current arrow lit."""
         return Drawing.of(self.events, title=f"{self.order_id} · {self.title}", lit=-1 if self.arrows else None)

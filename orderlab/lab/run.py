@@ -71,17 +71,15 @@ class Run:
             moment = self._next_towards(wanted.label if when == BEFORE else "")
             if moment.before == wanted.label if when == BEFORE else self._shows(moment, called):
                 return moment
-            idle = not (moment.arrows or moment.before or moment.died)
-            if moment.ended or (idle and self._at == len(self.moments) - 1):
+            if moment.ended or (moment.idle and self._at == len(self.moments) - 1):
                 raise LabError(f"{self.order_id} has not come to {called}. {' '.join(moment.said)}")
 
     def finish(self) -> Moment:
-        """Let the order go on by itself, and look at the end."""
-        while not (self.moments and self.moments[-1].ended):
-            moment = self._more()
-            if moment is None:
-                break
+        """Let the order go on by itself, and look at the end; or, when nothing comes any more, at what is missing."""
+        while moment := self._more():
             self.moments.append(moment)
+            if moment.idle or moment.ended:
+                break
         if not self.moments:
             raise LabError("There is nothing in this run.")
         self._at = len(self.moments) - 1

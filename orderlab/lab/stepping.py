@@ -57,6 +57,7 @@ class SteppingRun(Run):
         self._stop_before = ""
         self._done = False
         self._pressed: Pressed | None = None
+        self._broke_off = False  # the API or the portal was killed, with whatever it had in hand
         with connected(lab.database_url) as connection:
             self._pause = faults.arm(
                 connection,
@@ -72,7 +73,6 @@ class SteppingRun(Run):
                 self._pressed = press(lab.portal_url, order_id, sku, quantity, payment_token, design)
             except LabError as error:
                 self._pressed = Pressed(None, False, error.detail)
-            self._course.answered = True
             with suppress(LabError), connected(lab.database_url) as connection:
                 connection.execute("SELECT pg_notify('lab_halts', '')")
 
@@ -138,6 +138,8 @@ class SteppingRun(Run):
         while True:
             if self._hear():
                 return self._moment(died=True)
+            page = self._page()  # before the halts: whoever has a page is halted no more
+            self._course.answered = page is not None
             halts = self._course.halts()
             halt = self._course.choose(halts, time.monotonic() > stall)
             if halt is not None:
@@ -149,10 +151,10 @@ class SteppingRun(Run):
                 self._course.pass_(halt)
                 stall = time.monotonic() + STALL
                 continue
-            if lost := self._refused():
+            if page and (lost := self._refused(page)):
                 return self._moment(lost)
-            if not halts and (ended := self._ended()):
-                return ended
+            if page and not halts and not self._missing(page):
+                return self._ended()
             if time.monotonic() > end:
                 return self._in_vain()
             self._watch.wait(min(end, max(stall, time.monotonic() + 0.5)) - time.monotonic())
@@ -179,17 +181,23 @@ class SteppingRun(Run):
         for firing in self._watch.firings():
             self.firings.append(firing)
             self._said.append(branches.told(firing))
+            if firing["process"] in branches.BRANCH and firing["kind"] in (Kind.CRASH, "kill", "stop"):
+                self._course.begun.clear()
+                self._broke_off = True
             if firing["kind"] == Kind.CRASH:
                 killed = True
-                self._course.begun.clear()
                 if firing["process"] == "worker":
                     self._course.delivering, self._course.branch = False, "worker"
         return killed
 
-    def _refused(self) -> list[dict[str, Any]]:
+    def _page(self) -> Pressed | None:
+        """The page that the person has; not before the answer was shown to leave."""
+        there = {event["label"] for event in self._course.events}
+        return None if "10" in self._course.begun and "10" not in there else self._pressed
+
+    def _refused(self, page: Pressed) -> list[dict[str, Any]]:
         """When the person got no confirmation: say what the page says, and show the arrow that failed unrecorded."""
-        page, passed = self._pressed, self._course.begun
-        if page is None or "request" in self._course.over:
+        if "request" in self._course.over:
             return []
         self._course.over.add("request")
         if page.shown:
@@ -198,7 +206,9 @@ class SteppingRun(Run):
         broke_off = f"The portal broke off ({page.error.rstrip('.')})."
         self._said.append(f"The portal's page answers {page.status}{told}" if page.status else broke_off)
         there = {event["label"] for event in self._course.events}
-        lost = [step for step in dict.fromkeys(passed) if step not in there and PROCESS[step] in branches.BRANCH]
+        lost = [
+            step for step in dict.fromkeys(self._course.begun) if step not in there and PROCESS[step] in branches.BRANCH
+        ]
         outcome = Outcome.INVALID_TOKEN if page.status == 401 else Outcome.FAILED
         return [watch.performed(find_step(step), outcome=str(outcome)) for step in lost]
 
@@ -249,43 +259,44 @@ class SteppingRun(Run):
             self._watch.wait(end - time.monotonic())
         return messages
 
-    def _ended(self) -> Moment | None:
-        """The end, if it has come: nothing is under way any more."""
-        if self._pressed is None:
-            return None
-        missing = self._missing()
-        if missing:
-            return None
+    def _ended(self) -> Moment:
+        """The end: nothing is under way any more."""
         orders = self._watch.tables()["orders"]
         self._said.append(
             f"{branches.standing(orders[0])}. Nothing is under way any more."
             if orders
             else f"There is no order {self.order_id}: nothing was inserted, and nothing is under way."
         )
-        journal = self._watch.journal()
+        journal = [e for e in self._watch.journal() if not self._course.trace or self._course.is_mine(e)]
         place = {branches.key(event): n for n, event in enumerate(journal)}
         rest = sorted(
             self._course.news(journal), key=lambda event: (event["label"] in ("18a", "18b"), place[branches.key(event)])
         )
         return self._moment(rest, ended=True)
 
-    def _missing(self) -> list[str]:
-        """What the order has yet to come to."""
+    def _missing(self, page: Pressed | None) -> list[str]:
+        """What the order has yet to come to, as far as anything is under way for the person who has this page."""
         tables = self._watch.tables()
         if not tables["orders"]:
             return []
         final = not TRANSITIONS[Status(tables["orders"][0]["status"])]
-        labels = {event["label"] for event in self._watch.journal()}
+        journal = self._watch.journal()
+        labels = {event["label"] for event in journal}
         missing = [] if final else ["CONFIRMED or REJECTED"]
         missing += [f"{label} ({find_step(label).name})" for label in ("12", "19", "18a", "18b") if label not in labels]
+        answered = page is not None and (page.shown or page.status == 409) and not self._broke_off
+        if answered and not any(
+            event["label"] == "10" for event in (*self._course.events, *self._course.news(journal))
+        ):
+            missing.append("10 (respond_created)")
         missing += ["what the outbox holds"] if any(not row["published"] for row in tables["outbox"]) else []
         pending = [row for row in tables["notifications"] if row["status"] == "pending"]
-        return missing + (["the webhooks"] if pending and "webhooks" not in missing else [])
+        return [*missing, "the webhooks"] if pending else missing
 
     def _in_vain(self) -> Moment:
         orders = self._watch.tables()["orders"]
         standing = branches.standing(orders[0]) if orders else f"there is no order {self.order_id}"
-        missing = "; ".join(self._missing() or ["the portal's answer"])
+        missing = "; ".join(self._missing(self._page()) or ["the portal's answer"])
         self._said.append(f"Nothing has come for {self._patience:g} s: {standing}. Still missing: {missing}.")
         return self._moment()
 
@@ -295,6 +306,7 @@ class SteppingRun(Run):
     def _go_free(self) -> None:
         faults.clear(self._watch.connection, self._pause)
         self._halt = None
+        self._course.begun.clear()  # how they end is seen in the journal alone
 
 
 def begin(

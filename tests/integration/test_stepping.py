@@ -239,6 +239,8 @@ def test_as_drawn_a_crash_between_8_and_9_loses_the_order_and_that_is_said(noteb
         moments.append(run.next())
     assert moments[0].died
     assert f"{order_id} is RECEIVED. Still missing: CONFIRMED or REJECTED; 12" in " ".join(moments[-1].said)
+    run._patience = 1
+    assert run.finish().idle
     run.close()
 
 

@@ -283,8 +283,10 @@ def test_a_halt_whose_process_was_killed_is_over() -> None:
 def test_arrows_of_other_branches_and_of_earlier_requests_are_not_shown() -> None:
     watch = StillWatch(journal=[event("1", at=1), event("8", at=2)])
     stands = course(watch)
-    watch._journal = [*watch._journal, event("8", at=30), event("12", at=31)]
-    assert [e["started_at"][17:19] for e in stands.unseen(API_9)] == ["30"]
+    late = event("10", at=29, trace_id="another")
+    watch._journal = [*watch._journal, event("8", at=30), event("12", at=31), late]
+    at_9 = halt(1, "orders-api", "9", AFTER, event("9", at=40))
+    assert [e["label"] for e in stands.unseen(at_9)] == ["8", "9"]
 
 
 def test_a_request_that_has_arrived_is_seen_before_it_has_ended() -> None:
