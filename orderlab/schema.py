@@ -53,7 +53,8 @@ GATES = (
 )
 """What each process may do besides, for its gates."""
 
-_TABLES = "order_events, outbox, notifications, payments, order_items, orders"
+_TABLES = "orders, order_items, payments, notifications, outbox, order_events"
+"""In the order in which statements lock them: in another, a reset and orders on their way would wait for each other."""
 
 
 def role_name(owner_url: str, service: str) -> str:

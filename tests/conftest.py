@@ -12,6 +12,7 @@ from orderlab import stack
 from tests.support import RunningLab
 
 HOME = Path(os.environ.get("ORDERLAB_TEST_HOME") or Path(__file__).parents[1] / ".orderlab" / "test")
+HOME /= os.environ.get("PYTEST_XDIST_WORKER", "")  # where several run at once, a lab each
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,8 @@ def _commands(python: str, words: list[str]) -> Iterator[list[str]]:
     yield [*start, "ruff", "check", "."]
     yield [*start, "ruff", "format", "--check", "."]
     yield [*start, "mypy"]
-    yield [*start, "pytest", "tests"]
+    # Two at a time, each with a lab of its own and a file at once; the long files come first. Most of it is waiting.
+    yield [*start, "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "tests"]
     yield [*start, "pytest", "--nbval", "notebooks"]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
 
+from orderlab import stack
 from orderlab.client import ClientSteps, OrdersClient
 from orderlab.sequence import CLICK_CREATE_ORDER, POST_ORDER, REQUEST_DEMO_TOKEN, SHOW_CONFIRMATION, STEPS
 from orderlab.trace import new_traceparent, trace_id
@@ -143,3 +145,16 @@ def test_a_gateway_that_fails_twice_charges_once(lab: RunningLab) -> None:
 def test_a_card_that_can_not_pay_is_declined(lab: RunningLab, token: str) -> None:
     order_id = lab.place(payment_token=token)
     assert lab.settled([order_id]) == {order_id: "REJECTED"}
+
+
+def test_a_reset_in_the_middle_of_orders_gets_its_way(lab: RunningLab) -> None:
+    _ = lab.token
+    with ThreadPoolExecutor(8) as pool:
+        placing = [pool.submit(lab.post, lab.order()) for _ in range(200)]
+        for _ in range(10):
+            stack.reset(lab.home)
+        assert {each.result().status_code for each in placing} <= {201, 503}
+    last = lab.place()
+    assert lab.settled([last]) == {last: "CONFIRMED"}
+    stack.reset(lab.home)
+    assert lab.value("SELECT count(*) FROM orders WHERE order_id = %s", last) == 0
