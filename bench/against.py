@@ -59,6 +59,7 @@ def main() -> None:
     """Measure both by turns, each beginning as often as the other."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("revision", help="the commit to compare with")
+    arguments.add_argument("--commit", default="HEAD", help="the commit that is compared, unless it is the last one")
     arguments.add_argument("--orders", type=int, default=800)
     arguments.add_argument("--rounds", type=int, default=6)
     arguments.add_argument("--clients", type=int, default=16)
@@ -66,7 +67,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as labs:
         states = {
             name: labs.enter_context(checkout(name, Path(folder) / str(n)))
-            for n, name in enumerate((options.revision, "HEAD"))
+            for n, name in enumerate((options.revision, options.commit))
         }
         measured: dict[str, list[float]] = {name: [] for name in states}
         for n in range(options.rounds + 1):
@@ -77,8 +78,8 @@ def main() -> None:
     for name, speeds in measured.items():
         told = " ".join(f"{speed:.0f}" for speed in speeds)
         print(f"{name:>12}: median {statistics.median(speeds):.0f} orders/s ({told})")
-    ratio = statistics.median(measured["HEAD"]) / statistics.median(measured[options.revision])
-    print(f"ratio HEAD / {options.revision}: {ratio:.2f}")
+    ratio = statistics.median(measured[options.commit]) / statistics.median(measured[options.revision])
+    print(f"ratio {options.commit} / {options.revision}: {ratio:.2f}")
 
 
 if __name__ == "__main__":
