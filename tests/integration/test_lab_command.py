@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -54,6 +55,23 @@ class Command:
     def processes(self) -> list[psutil.Process]:
         """Everything of this lab that runs."""
         return strays.find(MARK, str(self.home))
+
+    def command_lines(self) -> list[str]:
+        """How everything of this lab was started."""
+        return [" ".join(line) for line in self.each(lambda process: process.cmdline())]
+
+    def listening(self) -> set[str]:
+        """The addresses at which anything of this lab waits for connections."""
+        sockets = self.each(lambda process: process.net_connections("tcp"))
+        return {one.laddr.ip for mine in sockets for one in mine if one.status == psutil.CONN_LISTEN}
+
+    def each(self, look: Callable[[psutil.Process], Any]) -> list[Any]:
+        """What each of its processes shows; one that ends while it is looked at shows nothing."""
+        shown = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                shown.append(look(process))
+        return shown
 
     def pids(self) -> dict[str, list[int]]:
         return {name: service["pids"] for name, service in self.json("status")["services"].items()}
@@ -149,12 +167,7 @@ def test_demo_sends_an_order_through_the_nineteen_steps(lab: Command) -> None:
 
 
 def test_everything_listens_on_this_machine_alone(lab: Command) -> None:
-    addresses = {
-        connection.laddr.ip
-        for process in lab.processes()
-        for connection in process.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    addresses = lab.listening()
     assert addresses <= {"127.0.0.1", "::1"}
     assert "127.0.0.1" in addresses
 
@@ -162,7 +175,7 @@ def test_everything_listens_on_this_machine_alone(lab: Command) -> None:
 def test_no_secret_is_in_a_log_or_on_a_command_line(lab: Command) -> None:
     secrets = stack.Home(lab.home).secrets().values()
     logs = [file.read_text(errors="replace") for file in stack.Home(lab.home).logs.iterdir()]
-    lines = [" ".join(process.cmdline()) for process in lab.processes()]
+    lines = lab.command_lines()
     assert sum(map(len, logs)) > 0
     assert [secret for secret in secrets for text in (*logs, *lines) if secret in text] == []
 
@@ -264,7 +277,7 @@ def test_a_server_that_does_not_answer_is_named_and_nothing_is_left(other: Comma
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_up_leaves_nothing_running(other: Command, which: signal.Signals) -> None:
     running = other.start("up", "--no-jupyter")
-    until(lambda: [p for p in other.processes() if "supervisor.supervisord" in p.cmdline()], "the supervisor's start")
+    until(lambda: any("supervisor.supervisord" in line for line in other.command_lines()), "the supervisor's start")
     running.send_signal(which)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
@@ -274,7 +287,7 @@ def test_an_interrupted_up_leaves_nothing_running(other: Command, which: signal.
 
 def test_after_an_up_that_was_killed_the_next_one_repairs_and_down_takes_all(other: Command) -> None:
     running = other.start("up", "--no-jupyter")
-    until(lambda: any("beam" in process.name() for process in other.processes()), "RabbitMQ's start")
+    until(lambda: any("beam" in line for line in other.command_lines()), "RabbitMQ's start")
     running.kill()
     running.communicate()
     assert_nineteen_steps(other("demo", status=0) if other("up", "--no-jupyter") else "")
