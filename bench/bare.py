@@ -6,6 +6,7 @@ No HTTP, no token, no service, no gate; the SQL is the lab's own, word for word.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -19,14 +20,18 @@ from uuid import uuid4
 import amqp
 import psycopg
 
-from orderlab.sequence import STEPS, Step
+from orderlab.sequence import STEPS, Step, find_step
 from orderlab.stack import State
 from orderlab.store import queries
 
 QUEUE = "bench.bare"
+OUT = QUEUE + ".out"
+NOBODY = QUEUE + ".nobody"
+"""OrderConfirmed goes to whoever is interested: in the lab as here, to no queue."""
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 THREADS = {1: 4, 16: 12}
 """Loops of the bare worker by number of clients; more do not make it faster."""
+NOTIFIERS = 2
 
 
 def broker(amqp_url: str) -> Any:
@@ -40,10 +45,7 @@ def broker(amqp_url: str) -> Any:
         confirm_publish=True,
     )
     connection.connect()
-    channel = connection.channel()
-    channel.queue_declare(QUEUE, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
-    channel.queue_declare(QUEUE + ".out", durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
-    return channel
+    return connection.channel()
 
 
 def publish(channel: Any, routing_key: str, body: dict[str, Any]) -> None:
@@ -59,7 +61,7 @@ def events(order_id: str, steps: Sequence[Step], *, is_open: bool = True) -> str
         {
             "order_id": order_id,
             "step": step.number,
-            "part": None,
+            "part": step.part or None,
             "name": step.name,
             "outcome": "ok",
             "lane": step.source,
@@ -121,11 +123,16 @@ def api(state: State) -> Callable[[int], Callable[[str], None]]:
 
 @contextmanager
 def worker(state: State, clients: int) -> Iterator[None]:
-    """The worker's part in a process of its own, for the time of a measurement."""
+    """The worker's and the notifier's part in a process of their own, for the time of a measurement."""
+    with broker(state.amqp_url).connection as connection:
+        for queue in (QUEUE, OUT):
+            quorum = {"x-queue-type": "quorum"}
+            connection.channel().queue_declare(queue, durable=True, auto_delete=False, arguments=quorum)
     command = [sys.executable, "-m", "bench.bare", state.database_url, state.amqp_url, str(THREADS[clients])]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    process.stdout.readline()  # it says when it is ready
+    if not process.stdout.readline():  # it says when it is ready
+        raise SystemExit("The bare worker has ended.")
     try:
         yield
     finally:
@@ -169,24 +176,46 @@ def work(database_url: str, amqp_url: str, ready: threading.Barrier) -> None:
                 "events": events(order_id, STEPS[14:16]),
             },
         ).fetchone()
-        for each in told:
-            publish(channel, QUEUE + ".out", each)
+        for each, key in zip(told, (NOBODY, OUT, OUT), strict=True):
+            publish(channel, key, each)
         channel.basic_ack(delivery.delivery_tag)
         behind = events(order_id, STEPS[16:19], is_open=False)
         published = [each["event_id"] for each in told]
         execute(queries.flush_journal.sql, {"events": behind, "published": published})
 
+    consume(channel, QUEUE, process, ready)
+
+
+def notify(database_url: str, amqp_url: str, ready: threading.Barrier) -> None:
+    """A loop that does the notifier's part, 18a or 18b, but for the webhook: what is delivered is written down."""
+    database, channel = psycopg.connect(database_url, autocommit=True), broker(amqp_url)
+
+    def process(delivery: Any) -> None:
+        told = json.loads(delivery.body)
+        arrow = find_step("18a" if told["data"]["audience"] == "operations" else "18b")
+        written = events(told["data"]["order_id"], [arrow], is_open=False)
+        settled = {"event_id": told["event_id"], "status": "delivered", "reason": None, "events": written}
+        database.execute(queries.settle_notification.sql, settled).fetchone()
+        channel.basic_ack(delivery.delivery_tag)
+
+    consume(channel, OUT, process, ready)
+
+
+def consume(channel: Any, queue: str, process: Callable[[Any], None], ready: threading.Barrier) -> None:
+    """Process what comes, one after the other, for ever."""
     channel.basic_qos(0, 1, False)
-    channel.basic_consume(QUEUE, callback=process)
+    channel.basic_consume(queue, callback=process)
     ready.wait()
     while True:
         channel.connection.drain_events()
 
 
 if __name__ == "__main__":
-    both = threading.Barrier(int(sys.argv[3]) + 1)
-    for _ in range(int(sys.argv[3])):
-        threading.Thread(target=work, args=(sys.argv[1], sys.argv[2], both), daemon=True).start()
-    both.wait()
+    threading.excepthook = lambda failed: (sys.__excepthook__(*failed[:3]), os._exit(1))
+    loops = [work] * int(sys.argv[3]) + [notify] * NOTIFIERS
+    all_of_them = threading.Barrier(len(loops) + 1)
+    for loop in loops:
+        threading.Thread(target=loop, args=(sys.argv[1], sys.argv[2], all_of_them), daemon=True).start()
+    all_of_them.wait()
     print("ready", flush=True)
     threading.Event().wait()

@@ -89,11 +89,14 @@ def through_the_api(state: State) -> Callable[[int], Callable[[str], None]]:
     return client
 
 
-def until_confirmed(database: psycopg.Connection[Any], run: str, orders: int) -> None:
-    """Return when all orders of this run are CONFIRMED."""
+CONFIRMED = "SELECT count(*) AS n FROM orders WHERE order_id LIKE %s AND status = 'CONFIRMED'"
+DELIVERED = "SELECT count(*) AS n FROM notifications WHERE order_id LIKE %s AND status = 'delivered'"
+
+
+def until(database: psycopg.Connection[Any], count: str, run: str, wanted: int) -> None:
+    """Return when so many of this run are there."""
     database.execute("LISTEN order_events")
-    count = "SELECT count(*) AS n FROM orders WHERE order_id LIKE %s AND status = 'CONFIRMED'"
-    while database.execute(count, (f"{run}-%",)).fetchone()["n"] < orders:
+    while database.execute(count, (f"{run}-%",)).fetchone()["n"] < wanted:
         for _ in database.notifies(timeout=0.02, stop_after=1):
             pass
     database.execute("UNLISTEN order_events")
@@ -140,8 +143,9 @@ def measure(state: State, clients: int, orders: int, rounds: int) -> dict[str, t
                     place = bare.api(state) if name == "bare" else through_the_api(state)
                     began = time.perf_counter()
                     accepted = with_clients(clients, orders, place, run)
-                    until_confirmed(database, run, orders)
+                    until(database, CONFIRMED, run, orders)
                     confirmed = time.perf_counter() - began
+                    until(database, DELIVERED, run, 2 * orders)  # what is still under way would slow the next one
                 took = latencies(database, run)
                 p99 = took[int(len(took) * 0.99)]
                 result = (orders / accepted, orders / confirmed, statistics.median(took), p99)

@@ -16,7 +16,7 @@ webhooks = Blueprint("webhooks", __name__)
 
 @webhooks.post("/webhooks/<audience>")
 def receive(audience: str) -> ResponseReturnValue:
-    """204 once it is kept, now or before; 401 for a wrong signature; 400 for a body that is no JSON object."""
+    """200 once it is kept, now or before; 401 for a wrong signature; 400 for a body that is no JSON object."""
     if audience not in AUDIENCES:
         abort(404)
     content = request.get_data()
@@ -29,4 +29,4 @@ def receive(audience: str) -> ResponseReturnValue:
     if not isinstance(body, dict):
         return {"error": "The body is not a JSON object."}, 400
     parts().inbox.receive(audience, request.headers["webhook-id"], body)
-    return "", 204
+    return "", 200  # not 204: waitress closes the connection behind an answer without a length
