@@ -13,7 +13,7 @@ from orderlab.lab.attach import Attached, LabError
 from orderlab.lab.beside import Side, aligned, expected_labels, side_by_side_svg, side_by_side_text
 from orderlab.lab.button import Pressed, press
 from orderlab.lab.drawing import picture
-from orderlab.lab.script import Planned, fate
+from orderlab.lab.script import Planned, as_script, fate
 from orderlab.lab.tables import connected
 from orderlab.lab.words import ENGLISH
 from orderlab.order import DESIGNS
@@ -74,7 +74,7 @@ def compare(
     order: Mapping[str, Any],
 ) -> Comparison:
     """Run the script on an order of each design, one after the other; `read` gives an order's journal from the API."""
-    planned = [script] if isinstance(script, Planned) else list(script)
+    planned = as_script(script)
     for design in designs:
         if design not in DESIGNS:
             raise LabError(f"There is no design {design!r}. There are: {', '.join(DESIGNS)}.")
@@ -102,7 +102,7 @@ def _run(
 ) -> Side:
     """One order of one design, from the click until nothing more comes."""
     with connected(lab.database_url) as connection:
-        armed = [_arm(connection, planned, order_id) for planned in script]
+        armed = [planned.arm(connection, order_id, connection.info.backend_pid) for planned in script]
         try:
             pressed = _insist(lab.portal_url, order_id, design, order)
             (verdict,) = judge.verdicts([order_id], told=[order_id] if pressed.shown else [], patience=PATIENCE)
@@ -120,22 +120,6 @@ def _run(
     events = _journal(read, order_id)
     outcomes = {(event["label"], event["outcome"]) for event in events}
     return Side(design, events, fired, results, expected_labels(outcomes))
-
-
-def _arm(connection: faults.Connection, planned: Planned, order_id: str) -> int:
-    return faults.arm(
-        connection,
-        planned.kind,
-        planned.step,
-        planned.when,
-        order_id=order_id,
-        attempt=planned.attempt,
-        times=planned.times,
-        probability=planned.probability,
-        seed=planned.seed,
-        seconds=planned.seconds,
-        owner=connection.info.backend_pid,
-    )
 
 
 def _insist(portal_url: str, order_id: str, design: str, order: Mapping[str, Any]) -> Pressed:

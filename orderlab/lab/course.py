@@ -6,24 +6,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from orderlab.gates import AFTER, BEFORE
-from orderlab.lab import branches, watch
+from orderlab.lab import strands, watch
 from orderlab.lab.watch import Halt, Watch
 from orderlab.sequence import Outcome
 
 
 class Course:
-    """The order's branches: the request, the worker's delivery, each webhook, what the relay does.
+    """The order's strands: the request, the worker's delivery, each webhook, what the relay does.
 
     All of them are under way at once; one is shown to its end, and then the next.
     """
 
     def __init__(self, look: Watch) -> None:
         self._watch = look
-        self._known = {branches.whole_key(event) for event in look.journal()}  # of an earlier request
+        self._known = {strands.whole_key(event) for event in look.journal()}  # of an earlier request
         self.trace = ""  # of this request, once the API has it
         self.events: list[dict[str, Any]] = []  # in the order in which they were shown
         self.begun: list[str] = []  # steps of the request that have begun
-        self.branch = "request"  # the one that is shown
+        self.strand = "request"  # the one that is shown
         self.over = set[str]()
         self.answered = False  # the person has a page
         self.delivering = False  # the worker has a delivery in hand
@@ -31,17 +31,17 @@ class Course:
     def pass_(self, halt: Halt) -> None:
         """Let it go on."""
         self._watch.release(halt)
-        self.branch = halt.branch
+        self.strand = halt.strand
         if halt.side == BEFORE:
-            self.over.discard(halt.branch)
-            if halt.branch == "request":
+            self.over.discard(halt.strand)
+            if halt.strand == "request":
                 self.begun.append(halt.step)
-            if halt.branch == "worker" and halt.step == "12":
+            if halt.strand == "worker" and halt.step == "12":
                 self.delivering = True
         elif halt.step == "19":
             self.delivering = False
-        elif halt.branch not in ("request", "worker"):
-            self.over.add(halt.branch)
+        elif halt.strand not in ("request", "worker"):
+            self.over.add(halt.strand)
 
     def halts(self) -> list[Halt]:
         """Where the order is halted; a halt whose process was killed is no more."""
@@ -54,13 +54,13 @@ class Course:
         return [halt for halt in found if halt.alive]
 
     def choose(self, halts: Sequence[Halt], stalled: bool) -> Halt | None:
-        """The halt to look at next: of the branch that is shown, and when that is over the next in the diagram."""
+        """The halt to look at next: of the strand that is shown, and when that is over the next in the diagram."""
         unpublished = (
             {row["type"] for row in self._watch.tables()["outbox"] if not row["published"]}
             if any(halt.process == "relay" for halt in halts)
             else set()
         )
-        over = self._is_over(self.branch) or stalled
+        over = self._is_over(self.strand) or stalled
         candidates = []
         for halt in halts:
             if halt.process == "relay" and halt.side == BEFORE:
@@ -68,48 +68,48 @@ class Course:
                     return halt  # its message is out by now: the relay finds nothing to do
                 if not over:
                     continue
-            if not over and halt.branch != self.branch:
+            if not over and halt.strand != self.strand:
                 continue
             if halt.at("12", BEFORE) and self.delivering and not stalled and not self._failed(halt):
                 continue  # another delivery waits for its turn
             if halt.at("4", AFTER) and "10" not in {event["label"] for event in self.events} and not stalled:
                 continue  # the answer has arrived; first it is shown to leave
             candidates.append(halt)
-        return min(candidates, key=branches.place, default=None)
+        return min(candidates, key=strands.place, default=None)
 
     def unseen(self, halt: Halt) -> list[dict[str, Any]]:
-        """Arrows of the halt's branch that were not shown yet; those that were are brought up to date."""
+        """Arrows of the halt's strand that were not shown yet; those that were are brought up to date."""
         if halt.process == "orders-api":
             self.trace = next((event["trace_id"] for event in halt.events), self.trace)
         journal = [event for event in self._watch.journal() if self.is_mine(event)]
-        new = self.news([*halt.events, *journal], halt.branch)
-        begun = branches.BEFORE_IT.get(halt.step) if halt.side == BEFORE else None
+        new = self.news([*halt.events, *journal], halt.strand)
+        begun = strands.BEFORE_IT.get(halt.step) if halt.side == BEFORE else None
         if begun and begun.label not in {event["label"] for event in (*self.events, *new)}:
             new.append(watch.performed(begun))
         return new
 
-    def news(self, found: Sequence[dict[str, Any]], branch: str = "") -> list[dict[str, Any]]:
-        """Which of these events have ended and were not shown yet, of one branch or of all."""
+    def news(self, found: Sequence[dict[str, Any]], strand: str = "") -> list[dict[str, Any]]:
+        """Which of these events have ended and were not shown yet, of one strand or of all."""
         new: dict[tuple[str, str], dict[str, Any]] = {}
-        shown = {branches.key(event): n for n, event in enumerate(self.events)}
+        shown = {strands.key(event): n for n, event in enumerate(self.events)}
         for event in found:
-            if event["ended_at"] is None or branches.whole_key(event) in self._known:
+            if event["ended_at"] is None or strands.whole_key(event) in self._known:
                 continue
-            key = branches.key(event)
+            key = strands.key(event)
             if key in shown:
                 self.events[shown[key]] = event
-            elif not branch or branches.branch_of(event) == branch:
+            elif not strand or strands.strand_of(event) == strand:
                 new[key] = event
         return sorted(new.values(), key=lambda event: (event["started_at"], event["step"], event["part"] or ""))
 
     def is_mine(self, event: dict[str, Any]) -> bool:
         """Whether it is no late record of an earlier request for the same order."""
-        return branches.branch_of(event) != "request" or event["trace_id"] == self.trace
+        return strands.strand_of(event) != "request" or event["trace_id"] == self.trace
 
-    def _is_over(self, branch: str) -> bool:
-        if branch == "request":
+    def _is_over(self, strand: str) -> bool:
+        if strand == "request":
             return self.answered
-        return not self.delivering if branch == "worker" else branch in self.over
+        return not self.delivering if strand == "worker" else strand in self.over
 
     def _failed(self, halt: Halt) -> bool:
         """Whether the delivery before has broken off, so that this is the message come again."""

@@ -51,25 +51,27 @@ class Run:
         self._at += 1
         return self.moments[self._at]
 
-    def back(self) -> Moment:
-        """Look at the arrow before this one again. What has happened stays so: time does not run backwards."""
-        if self._at < 1:
-            raise LabError("There is no earlier arrow to look at.")
-        self._at -= 1
-        return self.moments[self._at]
+    def back(self, step: int | str | None = None) -> Moment:
+        """Look at the arrow before this one again, or at an earlier one (a number, a label or a name).
+
+        What has happened stays so: time does not run backwards.
+        """
+        called = _called(step) if step is not None else None
+        for at in range(self._at - 1, -1, -1):
+            if called is None or self._shows(self.moments[at], called):
+                self._at = at
+                return self.moments[at]
+        raise LabError(f"There is no earlier arrow {called} to look at." if called else "There is no earlier arrow.")
 
     def until(self, step: int | str, when: str = AFTER) -> Moment:
         """Go on until this arrow (a number, a label such as "15c", or a name) has happened, or is about to."""
-        try:
-            wanted = find_step(step)
-        except KeyError as error:
-            raise LabError(str(error.args[0])) from None
+        called = _called(step)
         if when not in (BEFORE, AFTER):
             raise LabError(f"An order is halted {BEFORE!r} or {AFTER!r} a step, and not {when!r}.")
-        called = wanted.name if str(step) == wanted.name else wanted.label
+        before = find_step(step).label if when == BEFORE else ""
         while True:
-            moment = self._next_towards(wanted.label if when == BEFORE else "")
-            if moment.before == wanted.label if when == BEFORE else self._shows(moment, called):
+            moment = self._next_towards(before)
+            if moment.before == before if before else self._shows(moment, called):
                 return moment
             if moment.ended or (moment.idle and self._at == len(self.moments) - 1):
                 raise LabError(f"{self.order_id} has not come to {called}. {' '.join(moment.said)}")
@@ -116,3 +118,12 @@ class Run:
     def _shows(moment: Moment, called: str) -> bool:
         news = moment.events[-len(moment.arrows) :] if moment.arrows else []
         return any(called in names(event) for event in news)
+
+
+def _called(step: int | str) -> str:
+    """A step's name if that is what it was asked for by, else its label; raise `LabError` if there is none."""
+    try:
+        wanted = find_step(step)
+    except KeyError as error:
+        raise LabError(str(error.args[0])) from None
+    return wanted.name if str(step) == wanted.name else wanted.label

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orderlab.lab import branches, capsule
+from orderlab.lab import strands, capsule
 from orderlab.lab.attach import Attached, LabError
 from orderlab.lab.tables import connected
 from orderlab.lab.watch import Watch
@@ -19,8 +19,8 @@ def save(lab: Attached, order_id: str, file: str | Path) -> Path:
         tables = look.tables()
         if not tables["orders"]:
             raise LabError(f"There is no order {order_id}.")
-        said = f"{branches.standing(tables['orders'][0])}."
+        said = f"{strands.standing(tables['orders'][0])}."
         moments = capsule.of_journal(order_id, look.journal(), tables, said)
-        return capsule.write(file, order_id, moments, branches.meant_for(order_id, look.armed(0)), look.firings())
+        return capsule.write(file, order_id, moments, strands.meant_for(order_id, look.armed(0)), look.firings())
     finally:
         look.close()

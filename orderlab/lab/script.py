@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from orderlab import faults
 from orderlab.gates import Kind, chance, check
 from orderlab.sequence import find_step
 
@@ -35,6 +36,18 @@ class Planned:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.when} {self.step}"
+
+    def arm(self, connection: faults.Connection, order_id: str, owner: int) -> int:
+        """Arm it for this order; the fault's number, once every process has it. Raises `ImpossibleFault`.
+
+        `owner` is the backend pid of a connection: with that gone, whoever the fault has halted goes on.
+        """
+        return faults.arm(connection, **asdict(self), order_id=order_id, owner=owner)
+
+
+def as_script(planned: Planned | Iterable[Planned]) -> list[Planned]:
+    """One fault, or several, as a list."""
+    return [planned] if isinstance(planned, Planned) else list(planned)
 
 
 def crash(step: int | str, when: str = "before", **more: Any) -> Planned:

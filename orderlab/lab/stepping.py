@@ -8,30 +8,35 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from orderlab import faults
 from orderlab.gates import AFTER, BEFORE, PROCESS, Kind
-from orderlab.lab import branches, watch
+from orderlab.lab import strands, watch
 from orderlab.lab.attach import Attached, LabError
 from orderlab.lab.button import Pressed, press
 from orderlab.lab.course import Course
 from orderlab.lab.moment import Moment
 from orderlab.lab.run import Run
+from orderlab.lab.script import Planned, as_script
 from orderlab.lab.tables import connected
 from orderlab.lab.watch import Halt, Messages, Watch
-from orderlab.order import DESIGNS, TRANSITIONS, Status, is_order_id
+from orderlab.order import TRANSITIONS, Status
 from orderlab.sequence import Outcome, find_step
+
+if TYPE_CHECKING:
+    from orderlab.lab.begin import Wanted
 
 PATIENCE = 20.0
 """Seconds after which a run says that nothing comes. A killed service takes a few to be back."""
 STALL = 3.0
-"""Seconds for which the branch that is shown may be silent before another one is looked at."""
+"""Seconds for which the strand that is shown may be silent before another one is looked at."""
 ARRIVES = 1.0
 """Seconds that a message which was published has to reach who waits for it."""
 LONGEST = 3600.0
@@ -43,12 +48,12 @@ _SETTLES = ("10", "18a", "18b", "19")  # what is written behind these is there b
 class SteppingRun(Run):
     """A run of a live order. Close it, or let the notebook's kernel end, and the order goes on by itself."""
 
-    def __init__(
-        self, lab: Attached, order_id: str, sku: str, quantity: int, payment_token: str, design: str, patience: float
-    ) -> None:
-        super().__init__(order_id)
-        self._patience = patience
-        self._watch = Watch(lab.database_url, order_id, [sku])
+    def __init__(self, lab: Attached, wanted: Wanted, patience: float) -> None:
+        super().__init__(wanted.order_id)
+        order_id = wanted.order_id
+        self._lab, self._wanted, self._patience = lab, wanted, patience
+        self._branches = 0
+        self._watch = Watch(lab.database_url, order_id, [wanted.sku])
         self._messages = Messages(lab.amqp_url)
         self._course = Course(self._watch)
         self._tables, self._queues = self._watch.tables(), watch.queues(self._messages.waiting(), [])
@@ -70,7 +75,7 @@ class SteppingRun(Run):
 
         def button() -> None:
             try:
-                self._pressed = press(lab.portal_url, order_id, sku, quantity, payment_token, design)
+                self._pressed = press(lab.portal_url, *astuple(wanted))
             except LabError as error:
                 self._pressed = Pressed(None, False, error.detail)
             with suppress(LabError), connected(lab.database_url) as connection:
@@ -107,6 +112,29 @@ class SteppingRun(Run):
         if not self._done:
             self.faults = self._armed()
         return super().save(file)
+
+    def branch(self, script: Planned | Iterable[Planned] = (), design: str = "") -> SteppingRun:
+        """Another way from the arrow that is looked at: a new order alike is brought here, with faults ahead of it.
+
+        `script` is one or more faults of `orderlab.lab.script`; `design` is this order's if none is given. This order
+        stays where it is, but a process that dies takes along what it has in hand. Raises `LabError` when something
+        broke on the way here, or the new order comes another way.
+        """
+        from orderlab.lab.begin import again
+
+        planned = as_script(script)
+        self._branches += 1
+        order_id = f"{self.order_id}-{self._branches}"
+        alike = replace(self._wanted, order_id=order_id, design=design or self._wanted.design)
+        run = again(self._lab, alike, self._patience, self.moments[: self._at + 1])
+        try:
+            with connected(self._lab.database_url) as connection:
+                for fault in planned:
+                    fault.arm(connection, order_id, run._watch.connection.info.backend_pid)
+        except Exception:
+            run.close()
+            raise
+        return run
 
     # one arrow further
 
@@ -146,7 +174,7 @@ class SteppingRun(Run):
                 new = self._course.unseen(halt)
                 stop = halt.at(self._stop_before, BEFORE)
                 if new or stop:
-                    self._halt, self._course.branch = halt, halt.branch
+                    self._halt, self._course.strand = halt, halt.strand
                     return self._moment(new, before=self._stop_before if stop else "")
                 self._course.pass_(halt)
                 stall = time.monotonic() + STALL
@@ -166,9 +194,9 @@ class SteppingRun(Run):
             return
         self._course.pass_(halt)
         if halt.side == AFTER and halt.step in _SETTLES and halt.process != "relay":
-            shown = [branches.key(event) for event in self._course.events if event["label"] == halt.step][-1:]
+            shown = [strands.key(event) for event in self._course.events if event["label"] == halt.step][-1:]
             end = time.monotonic() + 2
-            while not set(shown) <= {branches.key(event) for event in self._watch.journal()}:
+            while not set(shown) <= {strands.key(event) for event in self._watch.journal()}:
                 if time.monotonic() > end or self._watch.crashed():
                     break
                 self._watch.wait(end - time.monotonic())
@@ -180,14 +208,14 @@ class SteppingRun(Run):
         killed = False
         for firing in self._watch.firings():
             self.firings.append(firing)
-            self._said.append(branches.told(firing))
-            if firing["process"] in branches.BRANCH and firing["kind"] in (Kind.CRASH, "kill", "stop"):
+            self._said.append(strands.told(firing))
+            if firing["process"] in strands.STRAND and firing["kind"] in (Kind.CRASH, "kill", "stop"):
                 self._course.begun.clear()
                 self._broke_off = True
             if firing["kind"] == Kind.CRASH:
                 killed = True
                 if firing["process"] == "worker":
-                    self._course.delivering, self._course.branch = False, "worker"
+                    self._course.delivering, self._course.strand = False, "worker"
         return killed
 
     def _page(self) -> Pressed | None:
@@ -207,7 +235,7 @@ class SteppingRun(Run):
         self._said.append(f"The portal's page answers {page.status}{told}" if page.status else broke_off)
         there = {event["label"] for event in self._course.events}
         lost = [
-            step for step in dict.fromkeys(self._course.begun) if step not in there and PROCESS[step] in branches.BRANCH
+            step for step in dict.fromkeys(self._course.begun) if step not in there and PROCESS[step] in strands.STRAND
         ]
         outcome = Outcome.INVALID_TOKEN if page.status == 401 else Outcome.FAILED
         return [watch.performed(find_step(step), outcome=str(outcome)) for step in lost]
@@ -245,7 +273,7 @@ class SteppingRun(Run):
 
     def _carried(self, new: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The messages that these arrows have published; they, and who waits for them, are given time to arrive."""
-        published = {str(event["label"]) for event in new if branches.is_out(event)}
+        published = {str(event["label"]) for event in new if strands.is_out(event)}
         messages: list[dict[str, Any]] = []
         end = time.monotonic() + ARRIVES
         while published & {"9", "17"} and not messages and time.monotonic() < end:
@@ -263,14 +291,14 @@ class SteppingRun(Run):
         """The end: nothing is under way any more."""
         orders = self._watch.tables()["orders"]
         self._said.append(
-            f"{branches.standing(orders[0])}. Nothing is under way any more."
+            f"{strands.standing(orders[0])}. Nothing is under way any more."
             if orders
             else f"There is no order {self.order_id}: nothing was inserted, and nothing is under way."
         )
         journal = [e for e in self._watch.journal() if not self._course.trace or self._course.is_mine(e)]
-        place = {branches.key(event): n for n, event in enumerate(journal)}
+        place = {strands.key(event): n for n, event in enumerate(journal)}
         rest = sorted(
-            self._course.news(journal), key=lambda event: (event["label"] in ("18a", "18b"), place[branches.key(event)])
+            self._course.news(journal), key=lambda event: (event["label"] in ("18a", "18b"), place[strands.key(event)])
         )
         return self._moment(rest, ended=True)
 
@@ -295,38 +323,15 @@ class SteppingRun(Run):
 
     def _in_vain(self) -> Moment:
         orders = self._watch.tables()["orders"]
-        standing = branches.standing(orders[0]) if orders else f"there is no order {self.order_id}"
+        standing = strands.standing(orders[0]) if orders else f"there is no order {self.order_id}"
         missing = "; ".join(self._missing(self._page()) or ["the portal's answer"])
         self._said.append(f"Nothing has come for {self._patience:g} s: {standing}. Still missing: {missing}.")
         return self._moment()
 
     def _armed(self) -> list[Mapping[str, Any]]:
-        return branches.meant_for(self.order_id, self._watch.armed(self._pause))
+        return strands.meant_for(self.order_id, self._watch.armed(self._pause))
 
     def _go_free(self) -> None:
         faults.clear(self._watch.connection, self._pause)
         self._halt = None
         self._course.begun.clear()  # how they end is seen in the journal alone
-
-
-def begin(
-    lab: Attached,
-    order_id: str,
-    items: Mapping[str, int] | None = None,
-    payment_token: str = "tok_ok",
-    design: str = "default",
-    patience: float = PATIENCE,
-) -> SteppingRun:
-    """Have the portal's button pressed for this order, which halts at every gate. Raises `LabError`."""
-    wanted = dict(items or {"KEYBOARD": 1})
-    if len(wanted) != 1:
-        raise LabError("The portal's form takes one product: items={sku: quantity}.")
-    if design not in DESIGNS:
-        raise LabError(f"There is no design {design!r}. The designs are: {', '.join(DESIGNS)}.")
-    if not is_order_id(order_id):
-        raise LabError(f"{order_id!r} can't be an order's id: letters, digits, '.', '_' and '-', at most 64.")
-    ((sku, quantity),) = wanted.items()
-    try:
-        return SteppingRun(lab, order_id, sku, quantity, payment_token, design, patience)
-    except psycopg.OperationalError:
-        raise LabError("PostgreSQL does not answer. `./lab status` says what runs; `./lab up` starts it.") from None

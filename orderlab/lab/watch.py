@@ -48,7 +48,7 @@ class Halt:
     alive: bool
 
     @property
-    def branch(self) -> str:
+    def strand(self) -> str:
         """What goes on by itself: the request, the worker's delivery, a webhook, the relay."""
         if self.process in ("portal", "orders-api"):
             return "request"

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from orderlab import Lab, stack
+from orderlab.gates import ImpossibleFault
 from orderlab.lab.attach import LabError
 from orderlab.lab.moment import Moment
+from orderlab.lab.script import Planned, crash, drop
 from orderlab.lab.stepping import SteppingRun
 from orderlab.sequence import STEPS
 from tests.support import RunningLab
@@ -277,6 +279,51 @@ def test_going_back_looks_and_moves_nothing(notebook: Lab) -> None:
     run.finish()
     with pytest.raises(LabError, match="has come to its end"):
         run.next()
+
+
+def test_from_an_arrow_that_was_seen_another_order_takes_another_way(lab: RunningLab, notebook: Lab) -> None:
+    run = notebook.step_through(notebook.new_id("st"))
+    run.until(16, "before")
+    run.finish()
+    run.back("process_payment")
+    other = run.branch(crash(16), design="as-drawn")
+    assert labels(other.moments) == HAPPY[:15]
+    assert other.now.title == run.now.title
+    moments = to_the_end(other)
+    assert moments[0].died
+    charges = "SELECT count(*) FROM payments WHERE order_id = %s"
+    assert [lab.value(charges, each.order_id) for each in (run, other)] == [1, 2]
+    assert notebook.verdict(run.order_id).word == "correct"
+    notebook.reset()
+
+
+def test_an_order_that_stands_at_an_arrow_stays_there_while_another_goes_another_way(
+    lab: RunningLab, notebook: Lab
+) -> None:
+    with notebook.step_through(notebook.new_id("st")) as run:
+        run.until("insert_order", "before")
+        with run.branch(drop(9)) as other:
+            assert other.now.before == "8"
+            assert labels(to_the_end(other))[:4] == ["8", "9", "10", "11"]
+            assert other.moments[-1].events[8]["data"]["fault"] == "drop"
+        assert run.next().arrows == ("8",)
+        assert "drop" not in set(notebook.faults.firings(run.order_id).kind)
+    for each in (run, other):
+        notebook.wait(each.order_id)
+    lab.check_books([run.order_id, other.order_id])
+
+
+def test_there_is_no_branch_where_the_way_can_t_be_gone_again(notebook: Lab) -> None:
+    run = notebook.step_through(notebook.new_id("st"), items={"LAST-THREE": 2})
+    run.until(14)
+    with pytest.raises(LabError, match="-1 came another way: 16 reject_order, and not 14"):
+        run.branch()
+    with pytest.raises(ImpossibleFault, match="Step 6 "):
+        run.back(5) and run.branch(Planned("drop", 6))
+    run.finish()
+    with pytest.raises(LabError, match="This way can't be gone again"):
+        run.branch()
+    notebook.reset()
 
 
 def test_an_order_halts_before_a_step_that_is_asked_for(notebook: Lab) -> None:

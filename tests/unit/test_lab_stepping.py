@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from orderlab.gates import AFTER, BEFORE
-from orderlab.lab import branches
+from orderlab.lab import strands
 from orderlab.lab.attach import LabError
 from orderlab.lab.button import _TOLD
 from orderlab.lab.changes import queue_changes, table_changes
@@ -165,6 +165,12 @@ def test_a_run_goes_forward_and_back_and_says_where_it_ends() -> None:
     with pytest.raises(LabError, match="has come to its end"):
         run.next()
     assert run.back() is run.now
+    assert run.back("click_create_order").arrows == ("1",)
+    with pytest.raises(LabError, match="no earlier arrow post_order"):
+        run.back("post_order")
+    with pytest.raises(LabError, match="There is no step 'dance'"):
+        run.back("dance")
+    assert run.now.arrows == ("1",)
 
 
 def test_a_run_says_what_it_has_not_come_to() -> None:
@@ -238,14 +244,14 @@ HOOK_A, HOOK_B = halt(3, "notifier", "18a", BEFORE), halt(4, "notifier", "18b", 
 RELAY_9 = halt(5, "relay", "9", BEFORE)
 
 
-def test_the_branch_that_is_shown_is_shown_to_its_end() -> None:
+def test_the_strand_that_is_shown_is_shown_to_its_end() -> None:
     assert course().choose([WORKER_12, API_9], stalled=False) == API_9
     assert course().choose([WORKER_12], stalled=False) is None
     assert course().choose([WORKER_12], stalled=True) == WORKER_12
     assert course(answered=True).choose([WORKER_12], stalled=False) == WORKER_12
-    over = course(branch="worker", answered=True)
+    over = course(strand="worker", answered=True)
     assert over.choose([HOOK_B, HOOK_A], stalled=False) == HOOK_A
-    assert course(branch="worker", delivering=True).choose([HOOK_A], stalled=False) is None
+    assert course(strand="worker", delivering=True).choose([HOOK_A], stalled=False) is None
 
 
 def test_the_relay_waits_for_the_publisher_and_is_let_go_when_there_is_nothing_left() -> None:
@@ -258,7 +264,7 @@ def test_the_relay_waits_for_the_publisher_and_is_let_go_when_there_is_nothing_l
 
 def test_a_second_delivery_waits_for_its_turn_unless_the_first_has_broken_off() -> None:
     failed = StillWatch(journal=[event("13", outcome="failed")])
-    busy = {"branch": "worker", "delivering": True}
+    busy = {"strand": "worker", "delivering": True}
     assert course(**busy).choose([WORKER_12], stalled=False) is None
     broken_off = course(**busy)
     broken_off._watch = cast(Watch, failed)
@@ -280,7 +286,7 @@ def test_a_halt_whose_process_was_killed_is_over() -> None:
     assert not stands.delivering
 
 
-def test_arrows_of_other_branches_and_of_earlier_requests_are_not_shown() -> None:
+def test_arrows_of_other_strands_and_of_earlier_requests_are_not_shown() -> None:
     watch = StillWatch(journal=[event("1", at=1), event("8", at=2)])
     stands = course(watch)
     late = event("10", at=29, trace_id="another")
@@ -323,12 +329,12 @@ def test_a_queue_counts_the_messages_that_are_in_hand() -> None:
     ],
 )
 def test_what_has_fired_is_told_in_a_sentence(firing: tuple[str | None, ...], said: str) -> None:
-    assert branches.told(dict(zip(("kind", "step", "side", "process"), firing, strict=True))).startswith(said)
+    assert strands.told(dict(zip(("kind", "step", "side", "process"), firing, strict=True))).startswith(said)
 
 
 def test_faults_are_kept_with_the_orders_they_can_hit() -> None:
     armed = [{"order_id": "ws-*"}, {"order_id": "x"}, {"order_id": None}]
-    assert branches.meant_for("ws-1", armed) == [armed[0], armed[2]]
+    assert strands.meant_for("ws-1", armed) == [armed[0], armed[2]]
 
 
 def test_what_the_page_says_is_wrong_is_read_from_it() -> None:

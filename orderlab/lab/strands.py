@@ -10,8 +10,8 @@ from orderlab.gates import AFTER, PROCESS, Kind
 from orderlab.lab.watch import Halt
 from orderlab.sequence import CLIENT_STEPS, POST_ORDER, REQUEST_DEMO_TOKEN, Outcome, find_step
 
-BRANCH = {"portal": "request", "orders-api": "request"}
-"""The branch that a process's steps belong to, where it is not called as the process is."""
+STRAND = {"portal": "request", "orders-api": "request"}
+"""The strand that a process's steps belong to, where it is not called as the process is."""
 BEFORE_IT = {"3": REQUEST_DEMO_TOKEN, "5": POST_ORDER}
 """A request that has arrived: before the one step the other arrow is there to be seen, and still goes on."""
 
@@ -34,10 +34,10 @@ def whole_key(event: Mapping[str, Any]) -> tuple[str, str]:
     return event["label"], event["started_at"]
 
 
-def branch_of(event: Mapping[str, Any]) -> str:
+def strand_of(event: Mapping[str, Any]) -> str:
     label = str(event["label"])
     process = "relay" if event["data"].get("by") == "relay" else PROCESS[label]
-    return label if process == "notifier" else BRANCH.get(process, process)
+    return label if process == "notifier" else STRAND.get(process, process)
 
 
 def is_out(event: Mapping[str, Any]) -> bool:
