@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orderlab.lab import strands, capsule
+from orderlab.lab import capsule, strands
 from orderlab.lab.attach import Attached, LabError
 from orderlab.lab.tables import connected
 from orderlab.lab.watch import Watch
