@@ -124,10 +124,10 @@ def api(state: State) -> Callable[[int], Callable[[str], None]]:
 @contextmanager
 def worker(state: State, clients: int) -> Iterator[None]:
     """The worker's and the notifier's part in a process of their own, for the time of a measurement."""
-    with broker(state.amqp_url).connection as connection:
+    channel = broker(state.amqp_url)
+    with channel.connection:
         for queue in (QUEUE, OUT):
-            quorum = {"x-queue-type": "quorum"}
-            connection.channel().queue_declare(queue, durable=True, auto_delete=False, arguments=quorum)
+            channel.queue_declare(queue, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
     command = [sys.executable, "-m", "bench.bare", state.database_url, state.amqp_url, str(THREADS[clients])]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -210,8 +210,14 @@ def consume(channel: Any, queue: str, process: Callable[[Any], None], ready: thr
         channel.connection.drain_events()
 
 
+def end(failed: Any) -> None:
+    """With one loop the whole process ends: fewer loops would be another bound."""
+    sys.__excepthook__(*failed[:3])
+    os._exit(1)
+
+
 if __name__ == "__main__":
-    threading.excepthook = lambda failed: (sys.__excepthook__(*failed[:3]), os._exit(1))
+    threading.excepthook = end
     loops = [work] * int(sys.argv[3]) + [notify] * NOTIFIERS
     all_of_them = threading.Barrier(len(loops) + 1)
     for loop in loops:
