@@ -80,7 +80,7 @@ class Breaking(ABC):
         `items` is {sku: quantity}, of one product; `more` is `payment_token`, `design` ("default", "no-outbox",
         "no-idempotent-consumer", "as-drawn") and `patience`, in seconds.
         """
-        from orderlab.lab.begin import begin
+        from orderlab.lab.stepping import begin
 
         return begin(self._lab, order_id or self.new_id(), items, **more)
 

@@ -9,11 +9,35 @@ from html import unescape
 import httpx
 
 from orderlab.lab.attach import LabError
+from orderlab.order import DESIGNS, is_order_id
 
 _CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 
 
 _TOLD = re.compile(r'<p (?:class="error"[^>]*|class="said"[^>]*|lang="en")>\s*([^<]+?)\s*</p>')
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An order as the portal's form takes it. Raises `LabError` for what the form could not send."""
+
+    order_id: str
+    sku: str
+    quantity: int
+    payment_token: str
+    design: str
+
+    def __post_init__(self) -> None:
+        """Refuse what the form could not send."""
+        check_design(self.design)
+        if not is_order_id(self.order_id):
+            raise LabError(f"{self.order_id!r} can't be an order's id: letters, digits, '.', '_' and '-', at most 64.")
+
+
+def check_design(design: str) -> None:
+    """Raise `LabError` for a design that there is not."""
+    if design not in DESIGNS:
+        raise LabError(f"There is no design {design!r}. The designs are: {', '.join(DESIGNS)}.")
 
 
 @dataclass(frozen=True)

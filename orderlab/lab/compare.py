@@ -11,12 +11,11 @@ from orderlab import faults
 from orderlab.client import ApiProblem
 from orderlab.lab.attach import Attached, LabError
 from orderlab.lab.beside import Side, aligned, expected_labels, side_by_side_svg, side_by_side_text
-from orderlab.lab.button import Pressed, press
+from orderlab.lab.button import Pressed, check_design, press
 from orderlab.lab.drawing import picture
 from orderlab.lab.script import Planned, as_script, fate
 from orderlab.lab.tables import connected
 from orderlab.lab.words import ENGLISH
-from orderlab.order import DESIGNS
 
 if TYPE_CHECKING:
     from orderlab.lab.timeline import Timelines
@@ -76,8 +75,7 @@ def compare(
     """Run the script on an order of each design, one after the other; `read` gives an order's journal from the API."""
     planned = as_script(script)
     for design in designs:
-        if design not in DESIGNS:
-            raise LabError(f"There is no design {design!r}. There are: {', '.join(DESIGNS)}.")
+        check_design(design)
     ids = {design: _order_id(planned, name) for design in designs}
     return Comparison([_run(lab, judge, read, planned, design, ids[design], order) for design in designs], ids)
 

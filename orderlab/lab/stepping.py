@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 
@@ -20,18 +20,15 @@ from orderlab import faults
 from orderlab.gates import AFTER, BEFORE, PROCESS, Kind
 from orderlab.lab import strands, watch
 from orderlab.lab.attach import Attached, LabError
-from orderlab.lab.button import Pressed, press
+from orderlab.lab.button import Pressed, Wanted, press
 from orderlab.lab.course import Course
 from orderlab.lab.moment import Moment
 from orderlab.lab.run import Run
 from orderlab.lab.script import Planned, as_script
-from orderlab.lab.tables import connected
+from orderlab.lab.tables import answering, connected
 from orderlab.lab.watch import Halt, Messages, Watch
 from orderlab.order import TRANSITIONS, Status
 from orderlab.sequence import Outcome, find_step
-
-if TYPE_CHECKING:
-    from orderlab.lab.begin import Wanted
 
 PATIENCE = 20.0
 """Seconds after which a run says that nothing comes. A killed service takes a few to be back."""
@@ -53,10 +50,11 @@ class SteppingRun(Run):
         order_id = wanted.order_id
         self._lab, self._wanted, self._patience = lab, wanted, patience
         self._branches = 0
-        self._watch = Watch(lab.database_url, order_id, [wanted.sku])
-        self._messages = Messages(lab.amqp_url)
-        self._course = Course(self._watch)
-        self._tables, self._queues = self._watch.tables(), watch.queues(self._messages.waiting(), [])
+        with answering():
+            self._watch = Watch(lab.database_url, order_id, [wanted.sku])
+            self._messages = Messages(lab.amqp_url)
+            self._course = Course(self._watch)
+            self._tables, self._queues = self._watch.tables(), watch.queues(self._messages.waiting(), [])
         self._halt: Halt | None = None  # where the order stands at the arrow that was shown last
         self._said: list[str] = []
         self._stop_before = ""
@@ -75,7 +73,7 @@ class SteppingRun(Run):
 
         def button() -> None:
             try:
-                self._pressed = press(lab.portal_url, *astuple(wanted))
+                self._pressed = press(lab.portal_url, **asdict(wanted))
             except LabError as error:
                 self._pressed = Pressed(None, False, error.detail)
             with suppress(LabError), connected(lab.database_url) as connection:
@@ -120,18 +118,24 @@ class SteppingRun(Run):
         stays where it is, but a process that dies takes along what it has in hand. Raises `LabError` when something
         broke on the way here, or the new order comes another way.
         """
-        from orderlab.lab.begin import again
-
-        planned = as_script(script)
+        planned, way = as_script(script), self.moments[: self._at + 1]
+        if any(moment.died or moment.idle or moment.ended for moment in way):
+            raise LabError(
+                "This way can't be gone again: something broke on it, or it is at its end. run.back() first."
+            )
         self._branches += 1
         order_id = f"{self.order_id}-{self._branches}"
         alike = replace(self._wanted, order_id=order_id, design=design or self._wanted.design)
-        run = again(self._lab, alike, self._patience, self.moments[: self._at + 1])
+        run = SteppingRun(self._lab, alike, self._patience)
         try:
+            for moment in way:
+                came = run.until(moment.before, BEFORE) if moment.before else run.next()
+                if came.arrows != moment.arrows:
+                    raise LabError(f"{order_id} came another way: {came.title}, and not {moment.title}.")
             with connected(self._lab.database_url) as connection:
                 for fault in planned:
                     fault.arm(connection, order_id, run._watch.connection.info.backend_pid)
-        except Exception:
+        except BaseException:
             run.close()
             raise
         return run
@@ -209,7 +213,7 @@ class SteppingRun(Run):
         for firing in self._watch.firings():
             self.firings.append(firing)
             self._said.append(strands.told(firing))
-            if firing["process"] in strands.STRAND and firing["kind"] in (Kind.CRASH, "kill", "stop"):
+            if firing["process"] in watch.REQUEST and firing["kind"] in (Kind.CRASH, "kill", "stop"):
                 self._course.begun.clear()
                 self._broke_off = True
             if firing["kind"] == Kind.CRASH:
@@ -235,7 +239,7 @@ class SteppingRun(Run):
         self._said.append(f"The portal's page answers {page.status}{told}" if page.status else broke_off)
         there = {event["label"] for event in self._course.events}
         lost = [
-            step for step in dict.fromkeys(self._course.begun) if step not in there and PROCESS[step] in strands.STRAND
+            step for step in dict.fromkeys(self._course.begun) if step not in there and PROCESS[step] in watch.REQUEST
         ]
         outcome = Outcome.INVALID_TOKEN if page.status == 401 else Outcome.FAILED
         return [watch.performed(find_step(step), outcome=str(outcome)) for step in lost]
@@ -335,3 +339,19 @@ class SteppingRun(Run):
         faults.clear(self._watch.connection, self._pause)
         self._halt = None
         self._course.begun.clear()  # how they end is seen in the journal alone
+
+
+def begin(
+    lab: Attached,
+    order_id: str,
+    items: Mapping[str, int] | None = None,
+    payment_token: str = "tok_ok",
+    design: str = "default",
+    patience: float = PATIENCE,
+) -> SteppingRun:
+    """Have the portal's button pressed for this order, which halts at every gate. Raises `LabError`."""
+    chosen = dict(items or {"KEYBOARD": 1})
+    if len(chosen) != 1:
+        raise LabError("The portal's form takes one product: items={sku: quantity}.")
+    ((sku, quantity),) = chosen.items()
+    return SteppingRun(lab, Wanted(order_id, sku, quantity, payment_token, design), patience)

@@ -7,11 +7,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from orderlab.gates import AFTER, PROCESS, Kind
-from orderlab.lab.watch import Halt
+from orderlab.lab.watch import Halt, strand
 from orderlab.sequence import CLIENT_STEPS, POST_ORDER, REQUEST_DEMO_TOKEN, Outcome, find_step
 
-STRAND = {"portal": "request", "orders-api": "request"}
-"""The strand that a process's steps belong to, where it is not called as the process is."""
 BEFORE_IT = {"3": REQUEST_DEMO_TOKEN, "5": POST_ORDER}
 """A request that has arrived: before the one step the other arrow is there to be seen, and still goes on."""
 
@@ -36,8 +34,7 @@ def whole_key(event: Mapping[str, Any]) -> tuple[str, str]:
 
 def strand_of(event: Mapping[str, Any]) -> str:
     label = str(event["label"])
-    process = "relay" if event["data"].get("by") == "relay" else PROCESS[label]
-    return label if process == "notifier" else STRAND.get(process, process)
+    return strand("relay" if event["data"].get("by") == "relay" else PROCESS[label], label)
 
 
 def is_out(event: Mapping[str, Any]) -> bool:

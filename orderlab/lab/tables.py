@@ -27,13 +27,19 @@ _OF_NO_ORDER = {"products"}
 
 
 @contextmanager
-def connected(database_url: str) -> Iterator[psycopg.Connection[Any]]:
-    """A connection to the lab's database as its owner, in autocommit. Raises `LabError` where it does not answer."""
+def answering() -> Iterator[None]:
+    """Raise `LabError` where the database does not answer."""
     try:
-        with psycopg.connect(database_url, connect_timeout=5, autocommit=True) as connection:
-            yield connection
+        yield
     except psycopg.OperationalError:
         raise LabError("PostgreSQL does not answer. `./lab status` says what runs; `./lab up` starts it.") from None
+
+
+@contextmanager
+def connected(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the lab's database as its owner, in autocommit. Raises `LabError` where it does not answer."""
+    with answering(), psycopg.connect(database_url, connect_timeout=5, autocommit=True) as connection:
+        yield connection
 
 
 def read_table(database_url: str, name: str, order_id: str | None, limit: int) -> pd.DataFrame:

@@ -34,6 +34,17 @@ QUEUE_OF: dict[str, str] = {
 }
 
 
+REQUEST = ("portal", "orders-api")
+"""The processes that have the person's request in hand."""
+
+
+def strand(process: str, label: str) -> str:
+    """What goes on by itself: the request, the worker's delivery, a webhook, the relay."""
+    if process in REQUEST:
+        return "request"
+    return label if process == "notifier" else process
+
+
 @dataclass(frozen=True)
 class Halt:
     """An order that is halted at a gate. `events` are those its process has not written; not `alive`: killed there."""
@@ -49,10 +60,8 @@ class Halt:
 
     @property
     def strand(self) -> str:
-        """What goes on by itself: the request, the worker's delivery, a webhook, the relay."""
-        if self.process in ("portal", "orders-api"):
-            return "request"
-        return self.step if self.process == "notifier" else self.process
+        """What it belongs to that goes on by itself."""
+        return strand(self.process, self.step)
 
     def at(self, step: str, side: str) -> bool:
         """Whether it is here."""
