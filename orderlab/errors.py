@@ -96,6 +96,10 @@ class DatabaseAway(OrderlabError):
     """PostgreSQL can't be reached just now. Nothing was lost; try again in a moment."""
 
 
+class DatabaseBusy(OrderlabError):
+    """PostgreSQL undid this several times, for others wanted the same rows. Nothing was lost; try again in a moment."""
+
+
 class BrokerAway(OrderlabError):
     """RabbitMQ can't be reached just now. Try again in a moment."""
 
@@ -138,6 +142,7 @@ HTTP_STATUS: dict[type[OrderlabError], HTTPStatus] = {
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidOrder: HTTPStatus.UNPROCESSABLE_ENTITY,
     DatabaseAway: HTTPStatus.SERVICE_UNAVAILABLE,
+    DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     BrokerAway: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """The one table from errors to HTTP; whatever is not in it is a 500 that tells nothing of its inside."""

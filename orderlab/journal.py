@@ -6,6 +6,8 @@ wait. What has none is written behind the order's back, in batches: while one ba
 
 from __future__ import annotations
 
+import secrets
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,6 +27,15 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def event_id(*what: str) -> str:
+    """The id of an event that may be told more than once: the same for the same words (UUID version 5)."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, "\0".join(("orderlab", *what))).hex
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)
+
+
 @dataclass
 class Event:
     """One row of `order_events`: a step that happened to an order. Without `ended_at` it is still going on."""
@@ -38,11 +49,13 @@ class Event:
     outcome: Outcome = Outcome.OK
     name: str = ""
     data: dict[str, Any] = field(default_factory=dict)
+    id: str = field(default_factory=_new_id)  # 32 hex digits; written twice, it stands in the journal once
 
     def as_row(self) -> dict[str, Any]:
         """The row as JSON."""
         return {
             "order_id": self.order_id,
+            "event_id": self.id,
             "step": self.step.number,
             "part": self.step.part or None,
             "name": self.name or self.step.name,

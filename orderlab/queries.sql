@@ -8,7 +8,8 @@ FROM (SELECT coalesce(jsonb_object_agg(sku, price::text), '{}') AS prices
 LEFT JOIN orders o ON o.order_id = :order_id;
 
 -- name: insert_order^
--- 8: the order, its items, its OrderCreated and the steps so far; no row if the id was taken meanwhile.
+-- 8: the order, its items, its OrderCreated and the steps so far, those that were reported early among them; no row if
+-- the id was taken meanwhile.
 WITH placed AS (
     INSERT INTO orders (order_id, subject, customer_name, customer_email, payment_token, total, currency,
                         design_outbox, design_idempotent_consumer, request, traceparent, created_at, updated_at)
@@ -27,7 +28,7 @@ WITH placed AS (
         event_id uuid, type text, source text, data jsonb, traceparent text)
     WHERE placed.design_outbox
 )
-SELECT record_events(:events) FROM placed;
+SELECT record_events(:events || take_early_events(:order_id, :subject), order_trace => :trace_id) FROM placed;
 
 -- name: start_processing^
 -- 12: the order as it stands, and which delivery of its message this is; the delivery itself is counted and recorded.
@@ -45,18 +46,8 @@ WHERE i.order_id = :order_id AND p.on_hand - p.reserved < i.quantity
 ORDER BY i.line;
 
 -- name: reserve_inventory^
--- 14: RECEIVED → INVENTORY_RESERVED, with the stock. Without an idempotent consumer (`again`) the stock is taken
--- whatever the order's status is.
-WITH moved AS (
-    UPDATE orders SET status = 'INVENTORY_RESERVED', updated_at = clock_timestamp()
-    WHERE order_id = :order_id AND status = 'RECEIVED' RETURNING order_id
-), reserved AS (
-    SELECT move_reservation(o.order_id, 1) FROM (SELECT :order_id::text AS order_id) o
-    WHERE :again::boolean OR EXISTS (SELECT FROM moved)
-), outcome AS (
-    SELECT CASE WHEN EXISTS (SELECT FROM reserved) THEN 'ok' ELSE 'already_done' END AS outcome
-)
-SELECT outcome FROM outcome, record_events(:events, outcome);
+-- 14: RECEIVED → INVENTORY_RESERVED, with the stock; how it went.
+SELECT reserve_inventory(:order_id, :again, :events);
 
 -- name: charge^
 -- 15: the gateway's ledger takes a charge, once an idempotency key; true if this call made it.
@@ -69,30 +60,10 @@ SELECT EXISTS (SELECT FROM charge);
 
 -- name: settle_order^
 -- 16: INVENTORY_RESERVED → CONFIRMED, RECEIVED → REJECTED (out of stock), or INVENTORY_RESERVED → REJECTED (payment
--- declined; 15c gives the stock back in the same transaction), with the notifications and messages that tell of it.
-WITH moved AS (
-    UPDATE orders SET status = :status, rejection_reason = :reason, updated_at = clock_timestamp()
-    WHERE order_id = :order_id AND status = :from_status RETURNING order_id
-), settled AS (
-    SELECT :order_id::text AS order_id WHERE :again::boolean OR EXISTS (SELECT FROM moved)
-), released AS (
-    SELECT move_reservation(order_id, -1) FROM settled WHERE :release::boolean
-), told AS (
-    INSERT INTO notifications (event_id, order_id, audience, type)
-    SELECT m.event_id, settled.order_id, m.data ->> 'audience', m.data ->> 'type'
-    FROM settled, jsonb_to_recordset(:messages) AS m (event_id uuid, type text, data jsonb)
-    WHERE m.type = 'Notification'
-), message AS (
-    INSERT INTO outbox (event_id, order_id, attempt, type, source, data, traceparent)
-    SELECT m.event_id, settled.order_id, :attempt, m.type, m.source, m.data, m.traceparent
-    FROM settled, jsonb_to_recordset(:messages) AS m (
-        event_id uuid, type text, source text, data jsonb, traceparent text)
-    WHERE :outbox::boolean
-), outcome AS (
-    SELECT CASE WHEN EXISTS (SELECT FROM settled) THEN :outcome::text ELSE 'already_done' END AS outcome,
-           (SELECT count(*) FROM released) AS released
-)
-SELECT outcome, released FROM outcome, record_events(:events, outcome); -- what nobody selects is not executed
+-- declined, with 15c), and what is told of it; how it went.
+SELECT settle_order(:order_id, :from_status, :status, :reason, again => :again, release => :release,
+                    messages => :messages, by_outbox => :outbox, delivery => :attempt, went => :outcome,
+                    events => :events);
 
 -- name: flush_journal^
 -- Events that had no transaction of their own, and the messages that the broker has confirmed, in one go.
@@ -105,11 +76,9 @@ SELECT record_events(:events) + (SELECT count(*) FROM published);
 -- Events that had no transaction of their own.
 SELECT record_events(:events);
 
--- name: report_steps^
--- Steps that a client reports of its own order: whether it may, and if so they are written.
-SELECT o.subject = :subject AS mine,
-       CASE WHEN o.subject = :subject THEN record_events(:events, order_trace => substr(o.traceparent, 4, 32)) END AS written
-FROM orders o WHERE o.order_id = :order_id;
+-- name: report_events^
+-- Steps that a client reports of an order: recorded, refused, held until the order is there, or too many (full).
+SELECT report_events(:order_id, :subject, :events, :most_each, :most);
 
 -- name: list_unpublished
 -- What the outbox holds and nobody has published, oldest first; a message gets `grace` for its own publisher.

@@ -17,6 +17,7 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
         "INSERT ON outbox",
         "SELECT (event_id), UPDATE (published_at) ON outbox",
         "SELECT, INSERT ON order_events",
+        "SELECT, INSERT, DELETE ON early_events",
     ),
     "worker": (
         "SELECT ON orders, order_items",
@@ -53,7 +54,7 @@ GATES = (
 )
 """What each process may do besides, for its gates."""
 
-_TABLES = "orders, order_items, payments, notifications, outbox, order_events"
+_TABLES = "orders, order_items, payments, notifications, outbox, early_events, order_events"
 """In the order in which statements lock them: in another, a reset and orders on their way would wait for each other."""
 
 

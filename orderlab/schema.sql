@@ -82,9 +82,11 @@ CREATE TABLE IF NOT EXISTS outbox (
 CREATE INDEX IF NOT EXISTS outbox_unpublished ON outbox (seq) WHERE published_at IS NULL;
 
 -- The journal: every step that happened to an order. No foreign key: what happened is written down whatever it was.
+-- `event_id` is given by whoever performed the step, so that an event that is sent twice stands here once.
 CREATE TABLE IF NOT EXISTS order_events (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     order_id   text NOT NULL,
+    event_id   uuid NOT NULL DEFAULT gen_random_uuid(),
     step       smallint NOT NULL,      -- 1 to 19
     part       text,                   -- beyond the nineteen: c of 15c, a and b of 18a and 18b
     name       text NOT NULL,
@@ -96,7 +98,20 @@ CREATE TABLE IF NOT EXISTS order_events (
     ended_at   timestamptz NOT NULL,
     data       jsonb NOT NULL DEFAULT '{}'
 );
-CREATE INDEX IF NOT EXISTS order_events_order_id ON order_events (order_id, id);
+ALTER TABLE order_events ADD COLUMN IF NOT EXISTS event_id uuid NOT NULL DEFAULT gen_random_uuid();
+DROP INDEX IF EXISTS order_events_order_id; -- of the first version; this one serves both
+CREATE UNIQUE INDEX IF NOT EXISTS order_events_once ON order_events (order_id, event_id);
+
+-- Steps that a client has reported of an order that is not there yet. The order's insert takes them into the journal.
+CREATE TABLE IF NOT EXISTS early_events (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id    text NOT NULL,
+    subject     text NOT NULL, -- the token's subject that reported it
+    event_id    uuid NOT NULL,
+    event       jsonb NOT NULL,
+    reported_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (order_id, subject, event_id)
+);
 
 -- The lab's own: what is armed, what has fired, who is halted, and who listens.
 CREATE SCHEMA IF NOT EXISTS lab;
@@ -176,8 +191,9 @@ END $$;
 CREATE OR REPLACE TRIGGER orders_transition BEFORE UPDATE OF status ON orders
     FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION refuse_illegal_transition();
 
--- Write a batch of events, given as a JSON array. An event without `ended_at` belongs to the statement that calls
--- this: it ends now, with the open_outcome and open_attempt given; one without a trace gets the order's. Whoever listens on `order_events` hears the order's id.
+-- Write a batch of events, given as a JSON array; those that are in the journal already stay as they are. An event
+-- without `ended_at` belongs to the statement that calls this: it ends now, with the open_outcome and open_attempt
+-- given; one without a trace gets the order's. Whoever listens on `order_events` hears the order's id.
 CREATE OR REPLACE FUNCTION record_events(
     events jsonb, open_outcome text DEFAULT NULL, open_attempt integer DEFAULT NULL, order_trace text DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql AS $$
@@ -186,28 +202,132 @@ DECLARE
     written bigint;
 BEGIN
     INSERT INTO order_events
-        (order_id, step, part, name, outcome, lane, attempt, trace_id, started_at, ended_at, data)
-    SELECT e.order_id, e.step, e.part, e.name,
+        (order_id, event_id, step, part, name, outcome, lane, attempt, trace_id, started_at, ended_at, data)
+    SELECT e.order_id, e.event_id, e.step, e.part, e.name,
            CASE WHEN e.ended_at IS NOT NULL OR (e.part = 'c' AND open_outcome = 'rejected') THEN e.outcome
-                ELSE coalesce(open_outcome, e.outcome) END, e.lane, -- 15c itself goes well when the order is rejected
+                ELSE coalesce(open_outcome, e.outcome) END, -- 15c itself goes well when the order is rejected
+           e.lane,
            CASE WHEN e.ended_at IS NULL THEN coalesce(open_attempt, e.attempt) ELSE e.attempt END,
            coalesce(e.trace_id, order_trace), e.started_at, coalesce(e.ended_at, clock_timestamp()), coalesce(e.data, '{}')
     FROM jsonb_to_recordset(events) AS e (
-        order_id text, step smallint, part text, name text, outcome text, lane text, attempt integer,
-        trace_id text, started_at timestamptz, ended_at timestamptz, data jsonb);
+        order_id text, event_id uuid, step smallint, part text, name text, outcome text, lane text, attempt integer,
+        trace_id text, started_at timestamptz, ended_at timestamptz, data jsonb)
+    ON CONFLICT (order_id, event_id) DO NOTHING;
     GET DIAGNOSTICS written = ROW_COUNT;
-    FOR told IN SELECT DISTINCT e ->> 'order_id' FROM jsonb_array_elements(events) AS e LOOP
-        PERFORM pg_notify('order_events', told);
-    END LOOP;
+    IF written > 0 THEN
+        FOR told IN SELECT DISTINCT e ->> 'order_id' FROM jsonb_array_elements(events) AS e LOOP
+            PERFORM pg_notify('order_events', told);
+        END LOOP;
+    END IF;
     RETURN written;
 END $$;
 
+-- One report and the insert of its order wait for each other, so that no report falls between the insert's look at
+-- `early_events` and its commit. A hash that two orders share makes them wait, and no more.
+CREATE OR REPLACE FUNCTION lock_early_events(of_order text) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_advisory_xact_lock(hashtextextended('early events of ' || of_order, 0))
+$$;
+
+-- 8: what the order's creator has reported of it so far, as a JSON array; it leaves `early_events` with this.
+CREATE OR REPLACE FUNCTION take_early_events(of_order text, of_subject text) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    taken jsonb;
+BEGIN
+    PERFORM lock_early_events(of_order);
+    WITH gone AS (DELETE FROM early_events WHERE order_id = of_order AND subject = of_subject RETURNING id, event)
+    SELECT coalesce(jsonb_agg(event ORDER BY id), '[]') INTO taken FROM gone;
+    RETURN taken;
+END $$;
+
+-- Steps that a client reports: 'recorded' where the order is its own, 'refused' where it is somebody else's, 'held'
+-- where there is no such order yet. Held are at most `most_each` steps per order and subject ('full' beyond that) and
+-- `most` in all; the oldest give way.
+CREATE OR REPLACE FUNCTION report_events(of_order text, of_subject text, events jsonb, most_each integer, most integer)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    found_order record;
+    held integer;
+BEGIN
+    FOR look IN 1..2 LOOP -- the second time holding the lock
+        SELECT subject, substr(traceparent, 4, 32) AS trace INTO found_order FROM orders WHERE order_id = of_order;
+        IF FOUND THEN
+            IF found_order.subject <> of_subject THEN
+                RETURN 'refused';
+            END IF;
+            PERFORM record_events(events, order_trace => found_order.trace);
+            RETURN 'recorded';
+        END IF;
+        IF look = 1 THEN
+            PERFORM lock_early_events(of_order);
+        END IF;
+    END LOOP;
+    SELECT count(*) INTO held FROM early_events WHERE order_id = of_order AND subject = of_subject;
+    IF held + jsonb_array_length(events) > most_each THEN
+        RETURN 'full';
+    END IF;
+    INSERT INTO early_events (order_id, subject, event_id, event)
+    SELECT of_order, of_subject, (e ->> 'event_id')::uuid, e FROM jsonb_array_elements(events) AS e
+    ON CONFLICT DO NOTHING;
+    DELETE FROM early_events WHERE id <= (SELECT id FROM early_events ORDER BY id DESC OFFSET most LIMIT 1);
+    RETURN 'held';
+END $$;
+
 -- Set an order's items aside (1) or give them back (-1). Rows are locked in the order of their skus, so that two
--- orders never wait for each other; `products_reserved_check` refuses what isn't there.
+-- orders never wait for each other in a circle. NO KEY: the foreign key of `order_items` locks products too, in the
+-- client's order of lines, and these two kinds of lock do not exclude each other. `products_reserved_check` refuses
+-- what isn't there.
 CREATE OR REPLACE FUNCTION move_reservation(of_order text, direction integer)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM FROM products p JOIN order_items i USING (sku) WHERE i.order_id = of_order ORDER BY p.sku FOR UPDATE OF p;
+    PERFORM FROM products p JOIN order_items i USING (sku) WHERE i.order_id = of_order ORDER BY p.sku
+    FOR NO KEY UPDATE OF p;
     UPDATE products p SET reserved = p.reserved + direction * i.quantity
     FROM order_items i WHERE i.order_id = of_order AND p.sku = i.sku;
+END $$;
+
+-- 14: RECEIVED → INVENTORY_RESERVED, with the stock. Without an idempotent consumer (`again`) the stock is taken
+-- whatever the order's status is. Where another delivery has meanwhile found it out of stock, that is the outcome.
+CREATE OR REPLACE FUNCTION reserve_inventory(of_order text, again boolean, events jsonb)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    went text := 'ok';
+BEGIN
+    UPDATE orders SET status = 'INVENTORY_RESERVED', updated_at = clock_timestamp()
+    WHERE order_id = of_order AND status = 'RECEIVED';
+    IF FOUND OR again THEN
+        PERFORM move_reservation(of_order, 1);
+    ELSE
+        SELECT CASE rejection_reason WHEN 'out_of_stock' THEN 'out_of_stock' ELSE 'already_done' END INTO went
+        FROM orders WHERE order_id = of_order;
+    END IF;
+    PERFORM record_events(events, went);
+    RETURN went;
+END $$;
+
+-- 16: the order's last move, with the notifications and messages that tell of it; when payment was declined the stock
+-- goes back first (`release`, 15c). `again`: whatever the order's status is. `went` is how 16 ends when it does move.
+CREATE OR REPLACE FUNCTION settle_order(
+    of_order text, from_status text, to_status text, reason text, again boolean, release boolean,
+    messages jsonb, by_outbox boolean, delivery integer, went text, events jsonb)
+RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE orders SET status = to_status, rejection_reason = reason, updated_at = clock_timestamp()
+    WHERE order_id = of_order AND status = from_status;
+    IF NOT (FOUND OR again) THEN
+        PERFORM record_events(events, 'already_done');
+        RETURN 'already_done';
+    END IF;
+    IF release THEN
+        PERFORM move_reservation(of_order, -1);
+    END IF;
+    INSERT INTO notifications (event_id, order_id, audience, type)
+    SELECT m.event_id, of_order, m.data ->> 'audience', m.data ->> 'type'
+    FROM jsonb_to_recordset(messages) AS m (event_id uuid, type text, data jsonb) WHERE m.type = 'Notification';
+    IF by_outbox THEN
+        INSERT INTO outbox (event_id, order_id, attempt, type, source, data, traceparent)
+        SELECT m.event_id, of_order, delivery, m.type, m.source, m.data, m.traceparent
+        FROM jsonb_to_recordset(messages) AS m (event_id uuid, type text, source text, data jsonb, traceparent text);
+    END IF;
+    PERFORM record_events(events, went);
+    RETURN went;
 END $$;

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,13 +18,21 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
-from orderlab.errors import AlreadyPublished, DatabaseAway, UnprocessableMessage
-from orderlab.journal import Events
+from orderlab.errors import AlreadyPublished, DatabaseAway, DatabaseBusy, UnprocessableMessage
+from orderlab.journal import Event, Events
 from orderlab.messages import Message
 from orderlab.order import CURRENCY, REJECTION_REASONS, Design, NewOrder, OrderInHand, Status
 from orderlab.sequence import Outcome
+from orderlab.trace import trace_id
 
 Row = dict[str, Any]
+
+TRIES = 5
+"""How often a statement that PostgreSQL undid, for others wanted the same rows, is tried."""
+_UNDONE = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+
+MOST_EARLY_EACH, MOST_EARLY = 100, 10_000
+"""Steps that clients have reported of an order that is not there yet: of one order, and in all."""
 
 queries = aiosql.from_str(
     files("orderlab").joinpath("queries.sql").read_text("utf-8"), "psycopg", mandatory_parameters=False
@@ -55,17 +65,23 @@ class Found:
 
 
 class Store:
-    """The database as one service sees it. Every method can raise `DatabaseAway`."""
+    """The database as one service sees it. Every method can raise `DatabaseAway` and `DatabaseBusy`."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection[Row]]) -> None:
         self.pool = pool
 
     def _run(self, query: Callable[..., Any], /, **parameters: Any) -> Any:
-        try:
-            with self.pool.connection() as connection:
-                return query(connection, **parameters)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise DatabaseAway from error
+        """Send a statement. One that PostgreSQL undid has done nothing, so it is sent again."""
+        for _ in range(TRIES):
+            try:
+                with self.pool.connection() as connection:
+                    return query(connection, **parameters)
+            except _UNDONE as error:
+                undone = error
+                time.sleep(random.uniform(0, 0.05))
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                raise DatabaseAway from error
+        raise DatabaseBusy from undone
 
     def ping(self) -> None:
         """Ask for nothing, to see whether it answers."""
@@ -80,9 +96,19 @@ class Store:
         return Found(row["subject"], row["request"], prices)
 
     def insert_order(
-        self, order: NewOrder, subject: str, total: Decimal, found: Found, created: Message, events: Events
+        self,
+        order: NewOrder,
+        subject: str,
+        total: Decimal,
+        found: Found,
+        created: Message,
+        earlier: Sequence[Event],
+        events: Events,
     ) -> Outcome:
-        """8: insert the order with its message and the steps so far; `duplicate` if the id was taken since 6."""
+        """8: insert the order with its message and the steps so far; `duplicate` if the id was taken since 6.
+
+        `earlier` are steps that belong to the order and not to this request, and are written with its insert alone.
+        """
         items = [
             {"line": line, "sku": item.sku, "quantity": item.quantity, "price": str(found.prices[item.sku])}
             for line, item in enumerate(order.items, start=1)
@@ -103,17 +129,24 @@ class Store:
             created_at=created.time,
             items=json.dumps(items),
             messages=_rows([created]),
-            events=_rows(events),
+            events=_rows([*earlier, *events]),
+            trace_id=trace_id(created.traceparent),
         )
         if inserted is None:
             return Outcome.DUPLICATE
         events.written()
         return Outcome.OK
 
-    def report_steps(self, order_id: str, subject: str, events: Events) -> bool | None:
-        """Write what a client reports of its own order: True; False if it isn't its own, None if there is none."""
-        row = self._run(queries.report_steps, order_id=order_id, subject=subject, events=_rows(events))
-        return None if row is None else bool(row["mine"])
+    def report_events(self, order_id: str, subject: str, events: Events) -> str:
+        """What became of a client's report: recorded, refused (not its own order), held (no such order yet), or full."""
+        return self._run(  # type: ignore[no-any-return]
+            _scalar(queries.report_events),
+            order_id=order_id,
+            subject=subject,
+            events=_rows(events),
+            most_each=MOST_EARLY_EACH,
+            most=MOST_EARLY,
+        )
 
     def get_order(self, order_id: str) -> Row | None:
         """One order as a row with its items."""
@@ -169,7 +202,9 @@ class Store:
                 again=not order.design.idempotent_consumer,
                 events=_rows(events),
             )
-        except psycopg.errors.CheckViolation:
+        except psycopg.errors.CheckViolation as error:
+            if error.diag.constraint_name != "products_reserved_check":
+                raise
             return Outcome.OUT_OF_STOCK
         events.written()
         return Outcome(outcome)
@@ -241,6 +276,8 @@ class Store:
                 publish(row)
                 _scalar(queries.flush_journal)(connection, events=_rows(events), published=[event_id])
             events.written()
+        except _UNDONE as error:
+            raise DatabaseBusy from error  # not tried again here: the message may be out
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise DatabaseAway from error
 

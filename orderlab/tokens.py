@@ -23,12 +23,13 @@ _CLAIMS = ["iss", "aud", "sub", "iat", "exp", "jti", "scope"]
 
 @dataclass(frozen=True)
 class Claims:
-    """What a verified token says: who (`subject`), what for (`scopes`), and when it was issued (Unix seconds)."""
+    """What a verified token says: who (`subject`), what for (`scopes`), when it was issued (Unix seconds), and all."""
 
     subject: str
     scopes: frozenset[str]
     token_id: str
     issued_at: float
+    as_told: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def need(self, scope: str) -> Claims:
         """Itself, if the token allows this; raise `MissingScope` otherwise."""
@@ -90,4 +91,5 @@ def verify(secret: str, authorization: str | None) -> Claims:
         scopes=frozenset(str(claims["scope"]).split()),
         token_id=str(claims["jti"]),
         issued_at=float(claims["iat"]),
+        as_told=claims,
     )

@@ -16,7 +16,7 @@ from eventlet.event import Event as Signal
 from eventlet.semaphore import Semaphore
 from nameko.extensions import DependencyProvider, SharedExtension
 
-from orderlab.errors import DatabaseAway
+from orderlab.errors import DatabaseAway, DatabaseBusy
 from orderlab.gatekeeper import Gatekeeper
 from orderlab.gateway import Gateway
 from orderlab.journal import Events, Steps
@@ -89,7 +89,7 @@ class Database(SharedExtension):
             self._events, self._published = Events(), []
             try:
                 self.store.flush_journal(events, published)
-            except DatabaseAway:
+            except (DatabaseAway, DatabaseBusy):
                 if self._stopping:
                     log.error("PostgreSQL is away: %d events could not be written before the stop.", len(events))
                     return

@@ -19,7 +19,7 @@ from nameko.messaging import Consumer, QueueConsumer
 
 from orderlab import topology
 from orderlab.dead_letters import QUEUE, REASON
-from orderlab.errors import BrokerAway, DatabaseAway, OrderlabError, UnprocessableMessage
+from orderlab.errors import BrokerAway, DatabaseAway, DatabaseBusy, OrderlabError, UnprocessableMessage
 from orderlab.gates import Lost
 from orderlab.journal import Steps
 from orderlab.messages import Message
@@ -181,7 +181,13 @@ class Deliveries(Consumer):
         self.broker.send(body, headers, "", self.queue.name, (self.queue,), message_id=message.id)
 
     def _acknowledge(self, raw: Any) -> Outcome:
-        self.queue_consumer.ack_message(raw)
+        """Ack on the channel that the message came by; raise `BrokerAway` if it is gone: the message comes again."""
+        try:
+            if not raw.channel.connection:
+                raise BrokerAway
+            raw.ack()
+        except AWAY as error:
+            raise BrokerAway from error
         return Outcome.OK
 
     def _put_off_or_bury(self, raw: Any, error: BaseException) -> None:
@@ -189,7 +195,7 @@ class Deliveries(Consumer):
         tries = _deliveries(raw)
         if isinstance(error, DatabaseAway):
             self.database.wait_until_back()
-        elif isinstance(error, (BrokerAway, Lost)):
+        elif isinstance(error, (BrokerAway, DatabaseBusy, Lost)):
             eventlet.sleep(0.5)  # nothing was acked: the queue still holds it
         elif isinstance(error, UnprocessableMessage) or tries >= TRIES:
             detail = error.detail if isinstance(error, OrderlabError) else f"{type(error).__name__}: {error}"

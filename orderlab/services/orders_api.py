@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from werkzeug.wrappers import Request, Response
 from orderlab import tokens
 from orderlab.errors import BrokerAway, FieldProblem, InvalidOrder, NotFound, NotYours, OrderConflict, UnknownOrder
 from orderlab.gates import Kind
-from orderlab.journal import Steps
+from orderlab.journal import Event, Steps
 from orderlab.messages import ORDER_CREATED, Message
 from orderlab.order import NewOrder, is_order_id
 from orderlab.sequence import (
@@ -26,7 +27,7 @@ from orderlab.sequence import (
 from orderlab.services.database import JournalProvider, Listener, StoreProvider
 from orderlab.services.messaging import PublisherProvider
 from orderlab.services.openapi import OPENAPI
-from orderlab.services.reports import HeldProvider, read_report
+from orderlab.services.reports import IssuedTokensProvider, read_report
 from orderlab.services.representations import event_json, new_order_json, order_json, product_json
 from orderlab.services.web import SettingsProvider, apart, hang_up, http, json_body, problem, reply
 from orderlab.store import Found
@@ -47,7 +48,7 @@ class OrdersApi:
     store = StoreProvider()
     journal = JournalProvider()
     publish = PublisherProvider()
-    held = HeldProvider()
+    issued = IssuedTokensProvider()
     listener = Listener()
 
     @http("GET", "/login-demo")
@@ -58,9 +59,9 @@ class OrdersApi:
         step = self.journal.steps(
             order_in(request.headers.get("baggage")), traceparent(request.headers.get("traceparent"))
         )
-        issued = step(ISSUE_TOKEN, self.issue, step)
-        self.held.issued(issued.token_id, step.events)
-        body = {"access_token": issued.token, "token_type": "Bearer", "expires_in": tokens.LIFETIME}
+        token = step(ISSUE_TOKEN, self.issue, step)
+        self.issued.remember(token, step.events)
+        body = {"access_token": token.token, "token_type": "Bearer", "expires_in": tokens.LIFETIME}
         return reply(body, Cache_Control="no-store")
 
     @http("POST", "/orders")
@@ -71,28 +72,28 @@ class OrdersApi:
         claims = step(VALIDATE_TOKEN, self.verify, request, tokens.WRITE)
         order = NewOrder.from_json(json_body(request))
         step.belong_to(order.order_id, order.design)
-        step.include(self.held.of_trace(step.trace_id, order.order_id, claims))
+        issue = self.issued.event(claims, order.order_id)
+        mine = issue.trace_id == step.trace_id  # the token was asked for with this very request
+        step.include([issue] if mine else [])
         try:
-            response = self.receive(step, order, claims, trace)
+            response = self.receive(step, order, claims, [] if mine else [replace(issue, trace_id=None)], trace)
         except (OrderConflict, BrokerAway) as refusal:
             response = problem(refusal)
         return self.respond(step, request, response)
 
-    def receive(self, step: Steps, order: NewOrder, claims: Claims, trace: str) -> Response:
-        """6 to 9: a new order is inserted and told of; one that is there already is shown."""
+    def receive(self, step: Steps, order: NewOrder, claims: Claims, earlier: list[Event], trace: str) -> Response:
+        """6 to 9: a new order is inserted, with what happened `earlier`, and told of; one that is there is shown."""
         found = step(CHECK_IDEMPOTENCY, self.store.check_idempotency, order)
         if step(ORDER_ID_FREE, judge, found, order, claims) is Outcome.DUPLICATE:
             return reply(self.read(order.order_id), 200, Idempotent_Replayed="true")
 
         total = order.total(found.prices)
         created = Message(ORDER_CREATED, "/orders-api", order.order_id, {"order_id": order.order_id}, trace)
-        step.include(self.held.of_others(step.trace_id, order.order_id, claims))
         inserted = step(
-            INSERT_ORDER, self.store.insert_order, order, claims.subject, total, found, created, step.events
+            INSERT_ORDER, self.store.insert_order, order, claims.subject, total, found, created, earlier, step.events
         )
         if inserted is Outcome.DUPLICATE:
-            return self.receive(step, order, claims, trace)  # somebody was quicker: now it is there
-        self.held.written(order.order_id, claims.subject)
+            return self.receive(step, order, claims, earlier, trace)  # somebody was quicker: now it is there
 
         step(PUBLISH_ORDER_CREATED, self.publish, step, created)
         return reply(new_order_json(order, total, found, created), 201, Location=f"/orders/{order.order_id}")
@@ -151,11 +152,11 @@ class OrdersApi:
             raise UnknownOrder
         header = request.headers.get("traceparent")
         events = read_report(json_body(request), order_id, trace_id(traceparent(header)) if header else None)
-        mine = self.store.report_steps(order_id, claims.subject, events)
-        if mine is False:
+        became = self.store.report_events(order_id, claims.subject, events)
+        if became == "refused":
             raise NotYours
-        if mine is None:
-            self.held.reported(order_id, claims.subject, events)
+        if became == "full":
+            raise InvalidOrder([FieldProblem("events", "are too many of an order that is not there: place it first")])
         return reply({"accepted": len(events)}, 202)
 
     @http("GET", "/catalogue")

@@ -1,22 +1,25 @@
-"""Steps told by a client, and steps that happen before there is an order: held until the order's insert writes them."""
+"""Steps that are told to the API: by clients, who report theirs, and by a token, which was issued before its order."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nameko.extensions import DependencyProvider
 
 from orderlab.errors import FieldProblem, InvalidOrder
-from orderlab.journal import Event, Events
+from orderlab.journal import Event, Events, event_id, now
 from orderlab.sequence import CLIENT_STEPS, ISSUE_TOKEN, Step
-from orderlab.tokens import Claims
+from orderlab.tokens import Claims, Issued
 
-MOST_HELD = 10_000
-"""Orders and tokens for which steps are held; the oldest give way."""
 LONGEST_REPORT = 20
 """Steps in one report."""
+OLDEST, LONGEST, SKEW = timedelta(days=365), timedelta(days=1), timedelta(minutes=1)
+"""How long ago a reported step may have begun, how long it may have taken, and how far clocks may differ."""
+MOST_TOKENS = 10_000
+"""Tokens whose issue is remembered; the oldest give way."""
 
 _REPORTABLE: dict[Any, Step] = {key: step for step in CLIENT_STEPS for key in (step.number, step.name)}
 
@@ -34,19 +37,31 @@ def read_report(body: Any, order_id: str, trace_id: str | None) -> Events:
         step = _REPORTABLE.get(which) if isinstance(which, (int, str)) and not isinstance(which, bool) else None
         started_at, ended_at = _moment(entry.get("started_at")), _moment(entry.get("ended_at"))
         if step is None:
-            told = ", ".join(str(s.number) for s in CLIENT_STEPS)
-            problems.append(FieldProblem(f"events[{n}].step", f"must be a step that a client takes: {told}"))
-        if started_at is None:
-            problems.append(FieldProblem(f"events[{n}].started_at", "must be a time with its zone (ISO 8601)"))
-        if ended_at is None or (started_at and ended_at < started_at):
-            problems.append(
-                FieldProblem(f"events[{n}].ended_at", "must be a time with its zone (ISO 8601), not before started_at")
-            )
+            known = ", ".join(str(s.number) for s in CLIENT_STEPS)
+            problems.append(FieldProblem(f"events[{n}].step", f"must be a step that a client takes: {known}"))
+        problems += [FieldProblem(f"events[{n}].{field}", wrong) for field, wrong in _wrong_times(started_at, ended_at)]
         if step and started_at and ended_at:
-            events.append(Event(order_id, step, 1, trace_id, started_at, ended_at))
+            same = event_id(order_id, step.label, trace_id or "", started_at.isoformat())  # for a report sent again
+            events.append(Event(order_id, step, 1, trace_id, started_at, ended_at, id=same))
     if problems:
         raise InvalidOrder(problems)
     return events
+
+
+def _wrong_times(started_at: datetime | None, ended_at: datetime | None) -> list[tuple[str, str]]:
+    """(field, what it must be) for each time that is missing or can't be true."""
+    wrong, present = [], now()
+    if started_at is None:
+        wrong.append(("started_at", "must be a time with its zone (ISO 8601)"))
+    elif started_at < present - OLDEST:
+        wrong.append(("started_at", f"must lie within the last {OLDEST.days} days"))
+    if ended_at is None or (started_at and ended_at < started_at):
+        wrong.append(("ended_at", "must be a time with its zone (ISO 8601), not before started_at"))
+    elif ended_at > present + SKEW:
+        wrong.append(("ended_at", "must not lie in the future: a step is reported when it has ended"))
+    elif started_at and ended_at - started_at > LONGEST:
+        wrong.append(("ended_at", "must be at most a day after started_at"))
+    return wrong
 
 
 def _moment(value: Any) -> datetime | None:
@@ -57,49 +72,32 @@ def _moment(value: Any) -> datetime | None:
         return None
 
 
-class Held:
-    """What is held: the issue of a token (3) by its id, and reports (1, 2, 4) by order and subject."""
+class IssuedTokens:
+    """When tokens were issued (3). Where this process does not know, because another issued it, the token does."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[tuple[str, ...], list[Event]] = OrderedDict()
+        self._events: OrderedDict[str, Event] = OrderedDict()
 
-    def _hold(self, key: tuple[str, ...], events: list[Event]) -> None:
-        self._held.setdefault(key, []).extend(events)
-        while len(self._held) > MOST_HELD:
-            self._held.popitem(last=False)
-
-    def issued(self, token_id: str, events: list[Event]) -> None:
+    def remember(self, token: Issued, events: Events) -> None:
         """A token was issued; every order that is placed with it shows that."""
-        self._hold((token_id,), events)
+        for event in events:
+            self._events[token.token_id] = event
+        while len(self._events) > MOST_TOKENS:
+            self._events.popitem(last=False)
 
-    def reported(self, order_id: str, subject: str, events: list[Event]) -> None:
-        """A client has reported steps of an order that does not exist yet."""
-        self._hold((order_id, subject), events)
-
-    def of_trace(self, trace_id: str, order_id: str, claims: Claims) -> list[Event]:
-        """What is held for a request and belongs to its own trace: it happened for this request, new order or not."""
-        return [event for event in self._before(order_id, claims) if event.trace_id == trace_id]
-
-    def of_others(self, trace_id: str, order_id: str, claims: Claims) -> list[Event]:
-        """The rest, which joins the order at its insert: an older token, reports that named no trace."""
-        return [event for event in self._before(order_id, claims) if event.trace_id != trace_id]
-
-    def _before(self, order_id: str, claims: Claims) -> list[Event]:
-        """A token remembers when it was issued, even if this process does not."""
+    def event(self, claims: Claims, order_id: str) -> Event:
+        """The issue of this token, as an event of this order. It has one id, whoever tells of it."""
         moment = datetime.fromtimestamp(claims.issued_at, UTC)
-        issued = self._held.get((claims.token_id,)) or [Event(order_id, ISSUE_TOKEN, 1, None, moment, moment)]
-        return [*self._held.get((order_id, claims.subject), []), *issued]
-
-    def written(self, order_id: str, subject: str) -> None:
-        """The order exists, and its steps with it."""
-        self._held.pop((order_id, subject), None)
+        told = Event(order_id, ISSUE_TOKEN, 1, None, moment, moment, data={"claims": dict(claims.as_told)})
+        known = self._events.get(claims.token_id) or told
+        return replace(known, order_id=order_id, id=event_id(ISSUE_TOKEN.name, claims.token_id))
 
 
-class HeldProvider(DependencyProvider):
-    """Gives the API what is held."""
+class IssuedTokensProvider(DependencyProvider):
+    """Gives the API its `IssuedTokens`."""
 
     def setup(self) -> None:
-        self.held = Held()
+        self.tokens = IssuedTokens()
 
-    def get_dependency(self, worker_ctx: Any) -> Held:
-        return self.held
+    def get_dependency(self, worker_ctx: Any) -> IssuedTokens:
+        return self.tokens

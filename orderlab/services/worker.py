@@ -47,13 +47,13 @@ class Worker:
         order = step(CONSUME_ORDER_CREATED, self.store.start_processing, message.subject, step.events)
         step.attempt, step.outbox = order.attempt, order.design.outbox
 
+        if order.settled:
+            return self.leave_as_settled(step, order)
         if order.fresh and step(CHECK_INVENTORY, self.store.check_inventory, order) is Outcome.OUT_OF_STOCK:
             return self.reject(step, order, "out_of_stock", message.traceparent)
         if step(RESERVE_INVENTORY, self.store.reserve_inventory, order, step.events) is Outcome.OUT_OF_STOCK:
             return self.reject(step, order, "out_of_stock", message.traceparent)
 
-        if order.settled:
-            return self.leave_as_settled(step, order)
         if step(PROCESS_PAYMENT, self.gateway.charge, order) is Outcome.DECLINED:
             return self.reject(step, order, "payment_declined", message.traceparent)
 
@@ -74,8 +74,9 @@ class Worker:
             step(NOTIFY, self.publish, step, *notifications)
 
     def leave_as_settled(self, step: Steps, order: OrderInHand) -> None:
-        """15 and 16 for a message that comes again: nothing is left to do, and its messages are the outbox's."""
+        """14 to 16 for a message that comes again: nothing is left to do, and its messages are the outbox's."""
         if order.status is Status.CONFIRMED:
+            step(RESERVE_INVENTORY, Outcome, Outcome.ALREADY_DONE)
             step(PROCESS_PAYMENT, Outcome, Outcome.ALREADY_DONE)
             step(CONFIRM_ORDER, Outcome, Outcome.ALREADY_DONE)
         else:

@@ -9,6 +9,7 @@ import pytest
 
 from orderlab import stack
 from orderlab.client import ClientSteps, OrdersClient
+from orderlab.journal import now
 from orderlab.sequence import CLICK_CREATE_ORDER, POST_ORDER, REQUEST_DEMO_TOKEN, SHOW_CONFIRMATION, STEPS
 from orderlab.trace import new_traceparent, trace_id
 from tests.support import RunningLab, problem
@@ -46,7 +47,7 @@ def test_a_happy_order_leaves_all_nineteen_steps_and_two_webhooks(lab: RunningLa
 
 def test_steps_reported_before_the_order_exists_are_held_and_written_with_it(lab: RunningLab) -> None:
     body = lab.order()
-    moment = "2026-01-01T00:00:00+00:00"
+    moment = now().isoformat()
     reported = {"events": [{"step": n, "started_at": moment, "ended_at": moment} for n in (1, 2)]}
     path = f"/orders/{body['order_id']}/events"
     assert lab.http.post(path, json=reported, headers=lab.bearer).json() == {"accepted": 2}
@@ -60,14 +61,14 @@ def test_steps_reported_before_the_order_exists_are_held_and_written_with_it(lab
 
 @pytest.mark.parametrize("step", [3, 5, 8, 12, 19, 0, 20, "ack_message", None, True, [1]])
 def test_a_client_can_report_no_step_but_its_own(lab: RunningLab, step: object) -> None:
-    order_id, moment = lab.place(), "2026-01-01T00:00:00+00:00"
+    order_id, moment = lab.place(), now().isoformat()
     report = {"events": [{"step": step, "started_at": moment, "ended_at": moment}]}
     response = lab.http.post(f"/orders/{order_id}/events", json=report, headers=lab.bearer)
     assert problem(response, 422)["errors"][0]["field"] == "events[0].step"
 
 
 def test_nobody_can_report_steps_of_an_order_that_is_not_theirs(lab: RunningLab) -> None:
-    order_id, moment = lab.place(), "2026-01-01T00:00:00+00:00"
+    order_id, moment = lab.place(), now().isoformat()
     report = {"events": [{"step": 11, "started_at": moment, "ended_at": moment}]}
     mallory = {"Authorization": f"Bearer {lab.mint(sub='mallory')}"}
     problem(lab.http.post(f"/orders/{order_id}/events", json=report, headers=mallory), 403)

@@ -16,13 +16,13 @@ from werkzeug.wrappers import Request
 
 from orderlab.gates import OpenGates
 from orderlab.gateway import Gateway
-from orderlab.journal import Steps
+from orderlab.journal import Steps, now
 from orderlab.messages import ORDER_CREATED, Message
 from orderlab.sequence import ACK_MESSAGE, Outcome
 from orderlab.services.database import Journal
 from orderlab.services.messaging import Delivery
 from orderlab.services.orders_api import OrdersApi
-from orderlab.services.reports import Held
+from orderlab.services.reports import IssuedTokens
 from orderlab.services.worker import Worker
 from orderlab.settings import Settings
 from orderlab.store import Store
@@ -80,8 +80,9 @@ def test_the_journal_costs_at_most_two_round_trips_more_in_the_api_and_three_in_
     journal: Any = Journal(Writer(store))  # type: ignore[arg-type]
     body = lab.order()
     settings = Settings(jwt_secret=lab.secrets["jwt"])
-    api = worker_factory(OrdersApi, store=store, journal=journal, settings=settings, held=Held(), publish=publish)
-    moment = "2026-01-01T00:00:00+00:00"
+    issued = IssuedTokens()
+    api = worker_factory(OrdersApi, store=store, journal=journal, settings=settings, issued=issued, publish=publish)
+    moment = now().isoformat()
     report = {"events": [{"step": n, "started_at": moment, "ended_at": moment} for n in (1, 2, 4, 11)]}
 
     CountingCursor.sent = 0
