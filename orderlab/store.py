@@ -138,7 +138,7 @@ class Store:
         return Outcome.OK
 
     def report_events(self, order_id: str, subject: str, events: Events) -> str:
-        """What became of a client's report: recorded, refused (not its own order), held (no such order yet), or full."""
+        """What became of a client's report: recorded, refused (not its own), held (no such order yet) or full."""
         return self._run(  # type: ignore[no-any-return]
             _scalar(queries.report_events),
             order_id=order_id,
