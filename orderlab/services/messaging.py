@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -183,7 +184,7 @@ class Deliveries(Consumer):
     def _acknowledge(self, raw: Any) -> Outcome:
         """Ack on the channel that the message came by; raise `BrokerAway` if it is gone: the message comes again."""
         try:
-            if not raw.channel.connection:
+            if _hung_up(raw.channel):
                 raise BrokerAway
             raw.ack()
         except AWAY as error:
@@ -219,6 +220,16 @@ class Deliveries(Consumer):
 
 
 deliver = Deliveries.decorator
+
+
+def _hung_up(channel: Any) -> bool:
+    """Whether the broker is gone from this channel. What is written to a broken connection raises nothing at first."""
+    if not channel.connection:
+        return True
+    try:
+        return channel.connection.sock.fd.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False  # nothing to read, and open
 
 
 def _bytes(body: Any) -> bytes:

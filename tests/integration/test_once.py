@@ -200,3 +200,19 @@ def test_an_ack_on_a_connection_that_is_gone_has_failed_and_the_message_comes_ag
     acks = [(e["attempt"], e["outcome"]) for e in lab.events(order_id) if e["name"] == ACK_MESSAGE.name]
     assert acks == [(1, "failed"), (2, "ok")]
     lab.check_books([order_id])
+
+
+def test_an_ack_to_a_broker_that_has_just_been_killed_has_failed(lab: RunningLab) -> None:
+    """The worker goes on at once: nothing has told its consumer yet that the connection is broken."""
+    notebook = Lab(lab.home)
+    order_id = notebook.new_id("ack")
+    notebook.faults.pause(19, "before", order_id)
+    press(lab.portal_url, order_id)
+    lab.wait_for(lambda: lab.value("SELECT count(*) FROM lab.halts WHERE order_id = %s", order_id), "the halt at 19")
+    lab.kill("rabbitmq")
+    notebook.faults.clear()
+    lab.revive("rabbitmq")
+    again = lambda: [e for e in lab.events(order_id) if e["name"] == ACK_MESSAGE.name and e["attempt"] == 2]  # noqa: E731
+    lab.wait_for(again, "the second delivery's ack")
+    acks = [(e["attempt"], e["outcome"]) for e in lab.events(order_id) if e["name"] == ACK_MESSAGE.name]
+    assert acks == [(1, "failed"), (2, "ok")]
