@@ -6,15 +6,11 @@ import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import eventlet
-from amqp.exceptions import AMQPError
-from kombu import Connection
-from kombu.exceptions import OperationalError
-from kombu.pools import producers
 from nameko.extensions import DependencyProvider, SharedExtension
 from nameko.messaging import Consumer, QueueConsumer
 
@@ -26,12 +22,9 @@ from orderlab.journal import Steps
 from orderlab.messages import Message
 from orderlab.sequence import ACK_MESSAGE, CONSUME_ORDER_CREATED, Outcome
 from orderlab.services.database import Database, Journal
+from orderlab.services.publishing import AWAY, Letter, Post
 from orderlab.settings import Settings
 
-CONFIRM_TIMEOUT = 5
-"""Seconds the broker has to confirm a message."""
-AWAY = (OperationalError, AMQPError, OSError)
-"""What Kombu, amqp and the socket raise when the broker is away, refuses, or does not confirm."""
 TRIES = 10
 """Deliveries after which an error nobody foresaw makes a message a dead one."""
 
@@ -39,46 +32,20 @@ log = logging.getLogger(__name__)
 
 
 class Broker(SharedExtension):
-    """A few connections a process, each publishing with confirms. It starts whether or not the broker is there."""
+    """What a process publishes by. It starts whether or not the broker is there."""
 
     def setup(self) -> None:
-        url = Settings.from_environment().amqp_url
-        self._connection = Connection(url, connect_timeout=3, transport_options={"confirm_publish": True})
+        self.send = Post(Settings.from_environment().amqp_url).send
 
-    def publish(self, message: Message) -> None:
-        """Publish where the topology says, and wait for the confirm; raise `BrokerAway` if there is none."""
-        body, headers = message.to_amqp()
-        route = topology.route(message)
-        self.send(body, headers, route.exchange, route.routing_key, route.declare, message_id=message.id)
+    def publish(self, *messages: Message) -> None:
+        """Publish where the topology says, and wait for the confirms; raise `BrokerAway` if one does not come."""
+        self.send(*map(_letter, messages))
 
-    def send(
-        self,
-        body: bytes,
-        headers: dict[str, Any],
-        exchange: str,
-        routing_key: str,
-        declare: tuple[Any, ...],
-        **properties: Any,
-    ) -> None:
-        """Publish a body as it is, persistent and confirmed. A connection that has gone stale is renewed once."""
-        try:
-            with producers[self._connection].acquire(block=True) as producer:
-                producer.publish(
-                    body,
-                    exchange=exchange,
-                    routing_key=routing_key,
-                    headers=headers,
-                    content_type="application/json",
-                    content_encoding="utf-8",
-                    declare=declare,
-                    delivery_mode=2,
-                    retry=True,
-                    retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.1},
-                    confirm_timeout=CONFIRM_TIMEOUT,
-                    **properties,
-                )
-        except AWAY as error:
-            raise BrokerAway from error
+
+def _letter(message: Message) -> Letter:
+    body, headers = message.to_amqp()
+    route = topology.route(message)
+    return Letter(body, headers, route.exchange, route.routing_key, message.id)
 
 
 class Publisher:
@@ -88,10 +55,9 @@ class Publisher:
         self._broker = broker
 
     def __call__(self, steps: Steps, *messages: Message) -> Outcome:
-        """Publish, one after the other, and note what the broker has confirmed; raise `BrokerAway`."""
-        for message in messages:
-            self._broker.publish(message)
-            steps.published.append(message.id)
+        """Publish, and note what the broker has confirmed; raise `BrokerAway` if it has not confirmed all."""
+        self._broker.publish(*messages)
+        steps.published += [message.id for message in messages]
         return Outcome.OK
 
 
@@ -178,8 +144,7 @@ class Deliveries(Consumer):
         return result, exc_info
 
     def _send_again(self, message: Message) -> None:
-        body, headers = message.to_amqp()
-        self.broker.send(body, headers, "", self.queue.name, (self.queue,), message_id=message.id)
+        self.broker.send(replace(_letter(message), exchange="", routing_key=self.queue.name))
 
     def _acknowledge(self, raw: Any) -> Outcome:
         """Ack on the channel that the message came by; raise `BrokerAway` if it is gone: the message comes again."""
@@ -212,7 +177,7 @@ class Deliveries(Consumer):
         log.error("a message of %s is dead: %s", self.queue.name, reason)
         headers = {**(raw.headers or {}), REASON: reason, QUEUE: self.queue.name}
         try:
-            self.broker.send(_bytes(raw.body), headers, "", topology.DEAD.name, (topology.DEAD,))
+            self.broker.send(Letter(_bytes(raw.body), headers, "", topology.DEAD.name))
         except BrokerAway:
             self.queue_consumer.requeue_message(raw)
             return
@@ -227,7 +192,7 @@ def _hung_up(channel: Any) -> bool:
     if not channel.connection:
         return True
     try:
-        return channel.connection.sock.fd.recv(1, socket.MSG_PEEK) == b""
+        return not channel.connection.sock.fd.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
         return False  # nothing to read, and open
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
+
 from orderlab.stack import control, readiness
 from orderlab.stack.home import Home, StackError, State
 from orderlab.stack.lifecycle import attached
@@ -16,8 +18,15 @@ def pids(path: Path, program: str) -> list[int]:
 
 
 def kill(path: Path, program: str) -> list[int]:
-    """SIGKILL every process of a program, and return their pids. The supervisor brings them back."""
-    return send(path, program, signal.SIGKILL)
+    """SIGKILL every process of a program, and return their pids once they are gone. The supervisor brings them back.
+
+    A large program takes some milliseconds to die, and answers until then.
+    """
+    found = [process.pid for process in _processes(attached(path), program) if process.pid]
+    dying = [psutil.Process(pid) for pid in found if psutil.pid_exists(pid)]
+    send(path, program, signal.SIGKILL)
+    psutil.wait_procs(dying, timeout=10)
+    return found
 
 
 def send(path: Path, program: str, which: signal.Signals) -> list[int]:
