@@ -58,6 +58,14 @@ class NotYours(OrderlabError):
     """Only whoever created the order may report its steps. Use the token that created it."""
 
 
+class StrangeHost(OrderlabError):
+    """This lab does not answer at that Host. Use 127.0.0.1 or localhost, or name the host in ORDERLAB_ALLOWED_HOSTS."""
+
+
+class OtherSite(OrderlabError):
+    """A page of another site sent this, and such pages may only read. Send it from a program, or from our own page."""
+
+
 class NotFound(OrderlabError):
     """There is nothing at this address. GET /openapi.json lists what there is."""
 
@@ -134,6 +142,8 @@ HTTP_STATUS: dict[type[OrderlabError], HTTPStatus] = {
     InvalidToken: HTTPStatus.UNAUTHORIZED,
     MissingScope: HTTPStatus.FORBIDDEN,
     NotYours: HTTPStatus.FORBIDDEN,
+    StrangeHost: HTTPStatus.FORBIDDEN,
+    OtherSite: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     UnknownOrder: HTTPStatus.NOT_FOUND,
     MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,

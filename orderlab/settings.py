@@ -14,6 +14,10 @@ class MissingSetting(OrderlabError):
     """A setting is missing from the environment."""
 
 
+class WrongSetting(OrderlabError):
+    """A setting can't be what it is."""
+
+
 def read(variable: str, environ: Mapping[str, str]) -> str:
     """A variable's value, or what is in the file that <variable>_FILE names; empty if there is neither."""
     if file := environ.get(f"{variable}_FILE"):
@@ -37,6 +41,7 @@ class Settings:
     api_url: str = "http://127.0.0.1:8000"  # where others find it
     portal_address: str = "127.0.0.1:8080"
     portal_url: str = "http://127.0.0.1:8080"
+    allowed_hosts: str = ""  # hosts besides the loopback ones that API and portal answer at: names, commas between
     jwt_secret: str = ""  # at least 32 bytes (RFC 7518, 3.2)
     webhook_secret: str = ""  # Standard Webhooks: whsec_ and base64
     portal_secret: str = ""  # signs the portal's session cookie

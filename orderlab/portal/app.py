@@ -14,7 +14,8 @@ from standardwebhooks import Webhook
 from werkzeug.exceptions import HTTPException
 
 from orderlab.client import ApiProblem, OrdersClient
-from orderlab.errors import ApiAway
+from orderlab.doors import Doors
+from orderlab.errors import ApiAway, OtherSite, StrangeHost
 from orderlab.gates import Gates, OpenGates
 from orderlab.lab.rows import clock
 from orderlab.portal.pages import pages
@@ -35,9 +36,11 @@ CONTENT_SECURITY_POLICY = (
 
 
 def create_app(settings: Settings, gates: Gates | None = None, client: OrdersClient | None = None) -> Flask:
-    """The portal. Raises `MissingSetting` if a secret is missing."""
+    """The portal. Raises `MissingSetting` if a secret is missing, `WrongSetting` for hosts that are none."""
     settings.need("portal_secret", "webhook_secret")
     app = Flask(__name__)
+    doors = Doors.of(settings.allowed_hosts)
+    app.before_request(lambda: doors.check(request.environ))  # before anything else looks at the request
     app.config.update(
         SECRET_KEY=settings.portal_secret,
         # Cookies do not know ports: two labs on one machine would overwrite each other's.
@@ -67,6 +70,8 @@ def create_app(settings: Settings, gates: Gates | None = None, client: OrdersCli
     app.add_url_rule("/health", "health", _health)
     app.before_request(_remember_language)
     app.after_request(_harden)
+    app.register_error_handler(StrangeHost, _strange_host)
+    app.register_error_handler(OtherSite, _other_site)
     app.register_error_handler(CSRFError, _form_too_old)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(ApiAway, _api_away)
@@ -116,6 +121,20 @@ def _harden(response: Response) -> Response:
     if request.endpoint != "static":
         headers["Cache-Control"] = "no-store"
     return response
+
+
+def _strange_host(_refusal: StrangeHost) -> ResponseReturnValue:
+    return render_template("stranger.html", host=request.headers.get("Host", "")), 403
+
+
+def _other_site(refusal: OtherSite) -> ResponseReturnValue:
+    if request.blueprint == "webhooks":
+        return {"error": refusal.detail}, 403
+    return _message(
+        403,
+        _("Sent by another site"),
+        _("A page of another site sent this, so nothing was done. If it was you, press the button here."),
+    )
 
 
 def _form_too_old(_error: CSRFError) -> ResponseReturnValue:

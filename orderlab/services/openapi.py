@@ -145,7 +145,7 @@ SCHEMAS: Schema = {
 _WHY = {
     400: "The body is not JSON.",
     401: "No token, or none that is valid here.",
-    403: "The token does not allow this.",
+    403: "The Host is not one of the lab's, or a page of another site writes, or the token does not allow this.",
     404: "There is no such order.",
     409: "The id is taken by an order with other content.",
     413: "The body is larger than 64 KiB.",
@@ -158,9 +158,10 @@ _WHY = {
 def _operation(
     summary: str, answers: dict[int, str], problems: tuple[int, ...] = (503,), *, secured: bool = True, **more: Any
 ) -> Schema:
-    """One operation: what it answers by status, and the problems it can meet (401 and 403 where it needs a token)."""
+    """One operation: what it answers by status, and the problems it can meet (401 where it needs a token, 403 all)."""
+    problems = (403, *problems)
     if secured:
-        problems = (401, 403, *problems)
+        problems = (401, *problems)
         more["security"] = [{"token": []}]
     responses: Schema = {
         str(status): {"description": summary, "content": {"application/json": {"schema": _ref(name)}}}

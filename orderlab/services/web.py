@@ -12,10 +12,11 @@ import eventlet
 from nameko.extensions import DependencyProvider
 from nameko.web.handlers import HttpRequestHandler
 from nameko.web.server import WebServer, WsgiApp
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 from werkzeug.wrappers import Request, Response
 
+from orderlab.doors import Doors
 from orderlab.errors import (
     HTTP_STATUS,
     BodyTooLarge,
@@ -25,6 +26,8 @@ from orderlab.errors import (
     NotFound,
     NotJson,
     OrderlabError,
+    OtherSite,
+    StrangeHost,
     Unauthenticated,
     UnsupportedMediaType,
 )
@@ -91,7 +94,7 @@ def json_body(request: Request) -> Any:
         return json.loads(body, parse_constant=_no_constant)
     except RequestEntityTooLarge:
         raise BodyTooLarge from None
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, ClientDisconnected):  # the last: a body that ends early, or garbled chunks
         raise NotJson from None
 
 
@@ -100,12 +103,18 @@ def _no_constant(name: str) -> Any:
 
 
 class _App(WsgiApp):
-    """Nameko's, with problems in place of HTML for an address or method that isn't there."""
+    """Nameko's, behind our doors, with problems in place of HTML for an address or method that isn't there."""
+
+    def __init__(self, server: WebServer) -> None:
+        super().__init__(server)
+        self._doors = Doors.of(Settings.from_environment().allowed_hosts)
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
-        adapter = self.url_map.bind_to_environ(environ)
         try:
-            adapter.match()
+            self._doors.check(environ)
+            self.url_map.bind_to_environ(environ).match()
+        except (StrangeHost, OtherSite) as refusal:
+            return problem(refusal)(environ, start_response)
         except WerkzeugMethodNotAllowed as error:
             response = problem(MethodNotAllowed())
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))

@@ -52,8 +52,10 @@ def services(home: Home, state: State) -> list[Program]:
     secrets = home.secrets()
     ports = state.ports
     common = {"ORDERLAB_AMQP_URL": state.amqp_url, "PSYCOPG_WAIT_FUNC": "wait_selector"}
+    allowed_hosts = os.environ.get("ORDERLAB_ALLOWED_HOSTS", "")
     particular = {
         "orders-api": {
+            "ORDERLAB_ALLOWED_HOSTS": allowed_hosts,
             "ORDERLAB_API_ADDRESS": f"127.0.0.1:{ports['orders-api']}",
             "ORDERLAB_JWT_SECRET": secrets["jwt"],
             "ORDERLAB_DEMO_LOGIN": "on",
@@ -71,6 +73,7 @@ def services(home: Home, state: State) -> list[Program]:
         most = MOST_PROCESSES if name in SCALABLE else 1
         programs.append(_python(home, name, "orderlab.services", name, told=told, most=most))
     told = {
+        "ORDERLAB_ALLOWED_HOSTS": allowed_hosts,
         "ORDERLAB_API_URL": state.api_url,
         "ORDERLAB_PORTAL_ADDRESS": f"127.0.0.1:{ports['portal']}",
         "ORDERLAB_PORTAL_SECRET": secrets["portal"],
