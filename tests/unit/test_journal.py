@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from datetime import UTC, datetime
+
 import pytest
 
+from orderlab.client import ClientSteps
 from orderlab.errors import BrokerAway, OrderConflict
 from orderlab.journal import Steps
 from orderlab.order import Design
-from orderlab.sequence import ACK_MESSAGE, ORDER_ID_FREE, PROCESS_PAYMENT, REJECT_ORDER, RELEASE_INVENTORY, Outcome
+from orderlab.sequence import (
+    ACK_MESSAGE,
+    ORDER_ID_FREE,
+    POST_ORDER,
+    PROCESS_PAYMENT,
+    REJECT_ORDER,
+    RELEASE_INVENTORY,
+    Outcome,
+)
 
 
 @pytest.fixture
 def step() -> Steps:
     return Steps("ws-001", "0" * 32)
+
+
+def a_new_moment() -> datetime:
+    """The present moment, once it is another than when this was called."""
+    called = datetime.now(UTC)
+    while (now := datetime.now(UTC)) == called:
+        pass
+    return now
 
 
 def test_performing_a_step_gives_its_result_and_records_it(step: Steps) -> None:
@@ -21,6 +41,39 @@ def test_performing_a_step_gives_its_result_and_records_it(step: Steps) -> None:
     assert (event.step, event.outcome, event.order_id, event.attempt) == (ACK_MESSAGE, Outcome.OK, "ws-001", 1)
     assert event.ended_at is not None
     assert event.started_at <= event.ended_at
+
+
+@pytest.mark.parametrize("error", [None, OrderConflict(), BrokerAway(), ValueError()])
+def test_a_step_begins_before_its_effect_and_ends_after_it(step: Steps, error: Exception | None) -> None:
+    inside = []
+
+    def effect() -> None:
+        inside.append(a_new_moment())
+        a_new_moment()
+        if error:
+            raise error
+
+    with nullcontext() if error is None else pytest.raises(type(error)):
+        step(ACK_MESSAGE, effect)
+    told = step.events.as_rows()[0]
+    assert datetime.fromisoformat(told["started_at"]) < inside[0] < datetime.fromisoformat(told["ended_at"])
+
+
+def test_a_step_in_two_halves_begins_with_the_first_and_ends_with_the_second(step: Steps) -> None:
+    opened = step.begin(ACK_MESSAGE)
+    between = a_new_moment()
+    a_new_moment()
+    step.end(opened)
+    (event,) = step.events
+    assert event.ended_at is not None
+    assert event.started_at < between < event.ended_at
+
+
+def test_a_client_step_begins_before_its_effect_and_ends_after_it() -> None:
+    steps = ClientSteps("ws-001")
+    between = steps(POST_ORDER, lambda: (a_new_moment(), a_new_moment())[0])
+    (told,) = steps.events
+    assert datetime.fromisoformat(told["started_at"]) < between < datetime.fromisoformat(told["ended_at"])
 
 
 def test_a_result_that_is_an_outcome_is_the_outcome(step: Steps) -> None:
