@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from orderlab import dead_letters
+from orderlab import dead_letters, stack
 from tests.support import RunningLab, problem
 
 ORDERS = 200
@@ -37,21 +35,18 @@ def expected(body: dict[str, Any]) -> str:
     return "REJECTED" if refused else "CONFIRMED"
 
 
-@contextmanager
-def crashing(lab: RunningLab, program: str) -> Iterator[None]:
-    """SIGKILL a program ten times over, each time as soon as it serves again, and leave it running."""
+UNDONE = """SELECT count(*) > 0 FROM orders o WHERE order_id = ANY(%s) AND (
+    status NOT IN ('CONFIRMED', 'REJECTED')
+    OR EXISTS (SELECT FROM notifications n WHERE n.order_id = o.order_id AND n.status = 'pending'))"""
 
-    def crash() -> None:
-        for _ in range(CRASHES):
-            lab.kill(program)
-            lab.revive(program)
 
-    thread = threading.Thread(target=crash)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
+def crash_amid(lab: RunningLab, program: str, order_ids: list[str]) -> None:
+    """SIGKILL a program while some of these orders are there and not done; return once another process serves."""
+    (killed,) = stack.pids(lab.home, program)
+    lab.wait_for(lambda: lab.value(UNDONE, order_ids), "orders in flight")
+    lab.kill(program)
+    lab.revive(program)
+    assert killed not in stack.pids(lab.home, program)
 
 
 def check_all(lab: RunningLab, bodies: list[dict[str, Any]], order_ids: list[str]) -> None:
@@ -69,8 +64,17 @@ def test_ten_crashes_in_the_middle_of_200_orders_lose_nothing_and_charge_nothing
     lab: RunningLab, program: str
 ) -> None:
     bodies = many(lab)
-    with crashing(lab, program):
-        order_ids = lab.place_many(bodies)
+    _ = lab.token
+    share = ORDERS // CRASHES
+    placing = []
+    with ThreadPoolExecutor(CRASHES) as pool:
+        for first in range(0, ORDERS, share):
+            bodies[first] = lab.order(payment_token="tok_slow")  # in flight until the crash, for certain
+            part = bodies[first : first + share]
+            placing.append(pool.submit(lab.place_many, part))
+            crash_amid(lab, program, [body["order_id"] for body in part])
+        order_ids = [order_id for each in placing for order_id in each.result()]
+    assert len(placing) == CRASHES
     check_all(lab, bodies, order_ids)
 
 

@@ -20,6 +20,7 @@ from orderlab.client import OrdersClient
 from orderlab.portal import create_app
 from orderlab.sequence import CLIENT_STEPS, STEPS, WEBHOOK_CUSTOMER, WEBHOOK_OPERATIONS, Step
 from orderlab.settings import Settings
+from tests import contract
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"w" * 32).decode()
@@ -30,6 +31,7 @@ class FakeApi:
 
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
+        self.breaches: list[str] = []
         self.orders: dict[str, dict[str, Any]] = {}
         self.events: dict[str, list[dict[str, Any]]] = {}
         self.contents: dict[str, Any] = {}
@@ -39,32 +41,36 @@ class FakeApi:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        if (answer := self.on_request(request)) is not None:
-            return answer
+        answer = self.on_request(request) or self._answer(request)
+        self.breaches += contract.breaches(request, answer)
+        return answer
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
         if path == "/login-demo":
             self.logins += 1
-            return httpx.Response(200, json={"access_token": f"token-{self.logins}", "token_type": "Bearer"})
+            token = {"access_token": f"token-{self.logins}", "token_type": "Bearer", "expires_in": 3600}
+            return httpx.Response(200, json=token)
         if path == "/catalogue":
             product = {"sku": "KEYBOARD", "name": "Keyboard", "price": "49.90", "currency": "EUR", "available": 100}
             last = {"sku": "SOLD-OUT", "name": "Poster", "price": "9.00", "currency": "EUR", "available": 0}
             return httpx.Response(200, json={"products": [product, last]})
         if not request.headers.get("Authorization", "").startswith("Bearer token-"):
-            return problem(401, "Unauthorized", "This needs a token.")
+            return contract.problem(401, "This needs a token.")
         if path == "/orders" and request.method == "POST":
             return self._create(json.loads(request.content))
         if path == "/orders":
             return httpx.Response(200, json={"orders": list(self.orders.values())[::-1], "next": None})
         if found := re.fullmatch(r"/orders/([^/]+)(/events)?", path):
             return self._order(found[1], bool(found[2]), request)
-        return problem(404, "Not Found", "There is nothing at this address.")
+        return contract.problem(404, "There is nothing at this address.")
 
     def _create(self, body: dict[str, Any]) -> httpx.Response:
         order_id = body["order_id"]
         if order_id in self.orders:
             if self.contents[order_id] == body:
                 return httpx.Response(200, json=self.orders[order_id], headers={"Idempotent-Replayed": "true"})
-            return problem(409, "Conflict", "This order id is taken.")
+            return contract.problem(409, "This order id is taken.")
         self.contents[order_id] = body
         items = [{**item, "price": "49.90"} for item in body["items"]]
         self.orders[order_id] = {
@@ -77,6 +83,7 @@ class FakeApi:
             "created_at": START.isoformat(),
             "updated_at": START.isoformat(),
             "rejection_reason": None,
+            "design": {"outbox": True, "idempotent_consumer": True, **body.get("design", {})},
         }
         self.events[order_id] = []
         self.happen(order_id, 3, 5, 6, 7, 8, 9, 10)
@@ -84,7 +91,7 @@ class FakeApi:
 
     def _order(self, order_id: str, events: bool, request: httpx.Request) -> httpx.Response:
         if order_id not in self.orders:
-            return problem(404, "Not Found", "There is no order with this id.")
+            return contract.problem(404, "There is no order with this id.")
         if not events:
             return httpx.Response(200, json=self.orders[order_id])
         if request.method == "POST":
@@ -144,15 +151,6 @@ class FakeApi:
         return sum(1 for request in self.requests if (request.method, request.url.path) == (method, path))
 
 
-def problem(status: int, title: str, detail: str, **more: Any) -> httpx.Response:
-    """An answer as the API gives it when it refuses."""
-    return httpx.Response(
-        status,
-        json={"type": "about:blank", "title": title, "status": status, "detail": detail, **more},
-        headers={"Content-Type": "application/problem+json"},
-    )
-
-
 class Browser:
     """A person's browser without JavaScript: keeps cookies, fills the form in, presses the button."""
 
@@ -187,9 +185,11 @@ class Browser:
 
 
 @pytest.fixture
-def api() -> FakeApi:
-    """The stand-in for the Orders API."""
-    return FakeApi()
+def api() -> Iterator[FakeApi]:
+    """The stand-in for the Orders API; whatever it was asked and answered must be what the real one describes."""
+    api = FakeApi()
+    yield api
+    assert not api.breaches, "\n".join(api.breaches)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from flask import Flask
 
 from orderlab.portal import live
 from orderlab.sequence import WEBHOOK_CUSTOMER, WEBHOOK_FAILED, WEBHOOK_OPERATIONS
+from tests import contract
 
 
 def messages(app: Flask, path: str, **headers: str) -> Iterator[str]:
@@ -127,7 +128,7 @@ def test_a_browser_that_comes_back_too_early_still_gets_a_stream(
     def on_request(request: httpx.Request) -> httpx.Response:
         if trouble is None:
             raise httpx.ConnectError("refused")
-        return httpx.Response(trouble, json={})
+        return contract.problem(trouble, "It is away.")
 
     api.on_request = on_request
     assert list(messages(app, f"/orders/{order_id}/stream")) == [live.AWAY]

@@ -12,6 +12,7 @@ from flask import Flask
 
 import orderlab.client
 from orderlab.portal.parts import Parts
+from tests import contract
 
 
 def parts(app: Flask) -> Parts:
@@ -82,7 +83,7 @@ def test_steps_that_could_not_be_reported_are_reported_with_the_next_look(
 
 def test_steps_the_api_does_not_take_are_let_go(api: Any, browser: Any, app: Flask) -> None:
     order_id = created(browser.press())
-    api.on_request = lambda r: httpx.Response(403, json={}) if r.method == "POST" else None
+    api.on_request = lambda r: contract.problem(403, "Not yours.") if r.method == "POST" else None
     browser.get(f"/orders/{order_id}")
     assert not parts(app).reports.pending(order_id)
 
@@ -130,14 +131,14 @@ def test_an_empty_order_id_gets_one_from_the_portal(browser: Any) -> None:
 
 def test_what_the_api_finds_wrong_stands_beside_its_field(api: Any, browser: Any) -> None:
     errors = [{"field": "items[0].sku", "problem": "is not in the catalogue"}]
-    api.on_request = answer_order(httpx.Response(422, json={"title": "T", "detail": "D", "errors": errors}))
+    api.on_request = answer_order(contract.problem(422, "D", errors=errors))
     answer = browser.press()
     assert answer.status_code == 422
     assert "is not in the catalogue" in re.search(r'id="product-error">(.*?)</p>', answer.text)[1]
 
 
 def test_what_the_api_says_otherwise_is_passed_on(api: Any, browser: Any) -> None:
-    api.on_request = answer_order(httpx.Response(403, json={"title": "Forbidden", "detail": "The token lacks <b>."}))
+    api.on_request = answer_order(contract.problem(403, "The token lacks <b>."))
     answer = browser.press()
     assert answer.status_code == 403
     assert 'role="alert"' in answer.text
@@ -160,7 +161,7 @@ def test_an_api_that_is_away_is_said_with_a_retry_that_sends_the_same_order(
 
 
 def test_a_database_that_is_away_is_said_like_an_api_that_is(api: Any, browser: Any) -> None:
-    api.on_request = answer_order(httpx.Response(503, json={"title": "T", "detail": "PostgreSQL can't be reached."}))
+    api.on_request = answer_order(contract.problem(503, "PostgreSQL can't be reached."))
     answer = browser.press()
     assert answer.status_code == 503
     assert "PostgreSQL can&#39;t be reached." in answer.text
@@ -181,7 +182,7 @@ def refuse(path: str, method: str, status: int | None = None) -> Any:
         if request.method != method or not request.url.path.endswith(path):
             return None
         if status:
-            return httpx.Response(status, json={})
+            return contract.problem(status, "It is away.")
         raise httpx.ConnectError("Connection refused")
 
     return on_request

@@ -6,6 +6,7 @@ import re
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,6 +21,7 @@ from orderlab.lab.words import SPANISH
 from orderlab.portal import create_app, translate
 from orderlab.portal.parts import Reader
 from orderlab.settings import MissingSetting, Settings
+from tests import contract
 
 
 def press(browser: Any, **fields: str) -> str:
@@ -176,10 +178,11 @@ def test_a_reading_token_that_ran_out_is_renewed_once(api: Any) -> None:
     reader.orders(1)
     reader.orders(1)
     assert api.logins == 1
-    api.on_request = lambda r: httpx.Response(401) if r.headers.get("Authorization") == "Bearer token-1" else None
+    expired = partial(contract.problem, 401, "The token has run out.")
+    api.on_request = lambda r: expired() if r.headers.get("Authorization") == "Bearer token-1" else None
     reader.orders(1)
     assert api.logins == 2
-    api.on_request = lambda r: httpx.Response(401) if "Authorization" in r.headers else None
+    api.on_request = lambda r: expired() if "Authorization" in r.headers else None
     with pytest.raises(ApiProblem):
         reader.orders(1)
 
