@@ -45,8 +45,9 @@ def crash_amid(lab: RunningLab, program: str, order_ids: list[str]) -> None:
     (killed,) = stack.pids(lab.home, program)
     lab.wait_for(lambda: lab.value(UNDONE, order_ids), "orders in flight")
     lab.kill(program)
+    lab.wait_for(lambda: killed not in stack.pids(lab.home, program), f"the end of {program} ({killed})")
     lab.revive(program)
-    assert killed not in stack.pids(lab.home, program)
+    assert stack.pids(lab.home, program)
 
 
 def check_all(lab: RunningLab, bodies: list[dict[str, Any]], order_ids: list[str]) -> None:
