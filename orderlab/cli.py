@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -73,8 +74,9 @@ def up(no_jupyter: bool, docker: bool) -> None:
 
 @main.command()
 @click.option("--docker", is_flag=True, help="The one in containers.")
-def down(docker: bool) -> None:
-    """Stop everything; the data stays."""
+@click.option("--keep-jupyter", is_flag=True, help="Leave JupyterLab and its kernels as they are.")
+def down(docker: bool, keep_jupyter: bool) -> None:
+    """Stop everything, JupyterLab and its kernels too; the data stays."""
     from orderlab import stack
 
     if docker:
@@ -82,7 +84,16 @@ def down(docker: bool) -> None:
 
         containers.down()
         return
-    console.print("The lab is down." if stack.down(default_home()) else "The lab was not up.")
+    home = default_home()
+    before = stack.status(home).services.get("jupyter")
+    if not stack.down(home, keep_jupyter=keep_jupyter):
+        console.print("The lab was not up.")
+    elif not before or not before.pids:
+        console.print("The lab is down.")
+    elif keep_jupyter:
+        console.print("The lab is down but for JupyterLab, which goes on with its kernels. ./lab down ends it too.")
+    else:
+        console.print("The lab is down, and so are JupyterLab and its kernels (--keep-jupyter spares them).")
 
 
 @main.command()
@@ -96,7 +107,9 @@ def status(as_json: bool) -> None:
         click.echo(json.dumps(told.as_dict(), indent=2))
     elif told.services:
         for name, service in told.services.items():
-            click.echo(f"{name:11} {service.state:8} pid {' '.join(map(str, service.pids))}")
+            pids = f"pid {' '.join(map(str, service.pids))}" if service.pids else ""
+            why = told.reasons.get(name, "") if service.pids else ""
+            click.echo(f"{name:11} {service.state:9} {pids:15} {why}".rstrip())
         click.echo()
         _print_addresses(told)
     else:
@@ -113,9 +126,7 @@ def logs(name: str | None, follow: bool, lines: int) -> None:
     folder = Home(default_home()).logs
     files = sorted(file for file in folder.glob(f"{name}*.log" if name else "*.log") if file.stat().st_size)
     if not files:
-        known = sorted(
-            {file.stem.split("-")[0] if file.stem[-1].isdigit() else file.stem for file in folder.glob("*.log")}
-        )
+        known = sorted({re.sub(r"-\d+$", "", file.stem) for file in folder.glob("*.log")})
         raise StackError(f"There is no log of {name or 'this lab'} yet. There are: {', '.join(known) or 'none'}.")
     tail = ["tail", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]
     sys.exit(subprocess.run(tail, check=False).returncode)
@@ -157,16 +168,34 @@ def test(words: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("what", metavar="SERVICE=NUMBER")
-def scale(what: str) -> None:
-    """Run several processes of a service: ./lab scale worker=3."""
+@click.argument("what", metavar="SERVICE=NUMBER", nargs=-1, required=True)
+def scale(what: tuple[str, ...]) -> None:
+    """Run several processes of services: ./lab scale worker=3 relay=2."""
     from orderlab import stack
 
-    service, _, number = what.partition("=")
-    if not number.isdecimal():
-        raise click.UsageError("Say how many of what: ./lab scale worker=3")
-    stack.scale(default_home(), service, int(number))
-    console.print(f"{service}: pids {' '.join(map(str, stack.pids(default_home(), service)))}")
+    wanted = {}
+    for word in what:
+        service, _, number = word.partition("=")
+        if not number.isdecimal():
+            raise click.UsageError("Say how many of what: ./lab scale worker=3 relay=2")
+        wanted[service] = int(number)
+    stack.scale(default_home(), wanted)
+    for service in wanted:
+        console.print(f"{service}: pids {' '.join(map(str, stack.pids(default_home(), service)))}")
+
+
+@main.command()
+@click.option("--fresh", is_flag=True, help="Also those that you have changed; yours are put aside.")
+def notebooks(fresh: bool) -> None:
+    """Lay the chapters out in the folder where you work (./lab up does so, too)."""
+    from orderlab.stack import work
+    from orderlab.stack.home import ROOT
+
+    folder = Home(default_home()).work
+    changed = work.lay(ROOT, folder, fresh=fresh)
+    console.print(f"The chapters are in {folder}.")
+    if changed:
+        console.print(f"Left as you have changed them: {', '.join(changed)}.")
 
 
 @main.command()
@@ -256,8 +285,13 @@ def _send_one_order(home: Path | None) -> tuple[dict[str, Any], list[dict[str, A
 
 def _print_addresses(told: Any) -> None:
     # Not a table: an address must never be cut to the width of the terminal.
-    for name, url in (("Portal", told.portal_url), ("API", told.api_url), ("JupyterLab", told.jupyter_url)):
-        if url:
+    # One that does not answer is not printed either.
+    for name, url, program in (
+        ("Portal", told.portal_url, "portal"),
+        ("API", told.api_url, "orders-api"),
+        ("JupyterLab", told.jupyter_url, "jupyter"),
+    ):
+        if url and (program not in told.services or told.services[program].state == "RUNNING"):
             click.echo(f"{name:11} {url}")
 
 

@@ -6,16 +6,21 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from kombu import Connection
 from kombu.message import Message as RawMessage
 
-from orderlab.topology import DEAD
+from orderlab.errors import BrokerAway
+from orderlab.topology import AWAY, DEAD
 
 REASON = "orderlab-reason"
 QUEUE = "orderlab-queue"
 """Headers of a dead message: why it died, and the queue it came from."""
+
+PATIENCE = 10
+"""Seconds for the broker to answer."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,10 @@ def read(amqp_url: str) -> list[DeadLetter]:
 
 
 def send_back(amqp_url: str, event_id: str | None = None) -> int:
-    """Send the message with this event id (or each, if none is given) back to its queue; return how many were."""
+    """Send the message with this event id (or each, if none is given) back to its queue; return how many were.
+
+    What comes back meanwhile, because it still can't be processed, is not sent again.
+    """
     sent = 0
     with _unacked(amqp_url) as messages:
         for raw in messages:
@@ -66,12 +74,19 @@ def send_back(amqp_url: str, event_id: str | None = None) -> int:
 
 @contextmanager
 def _unacked(amqp_url: str) -> Iterator[Iterator[RawMessage]]:
-    """The queue's messages; those that are not acked go back when the connection closes."""
-    options = {"confirm_publish": True}
-    with Connection(amqp_url, connect_timeout=5, transport_options=options) as connection:
-        queue = DEAD(connection.channel())
-        queue.declare()
-        yield iter(queue.get, None)
+    """The messages that are in the queue now; those that are not acked go back when the connection closes.
+
+    Raises `BrokerAway`.
+    """
+    options = {"confirm_publish": True, "read_timeout": PATIENCE, "write_timeout": PATIENCE}
+    try:
+        with Connection(amqp_url, connect_timeout=5, transport_options=options) as connection:
+            queue = DEAD(connection.channel())
+            queue.declare()
+            there = queue.queue_declare(passive=True).message_count
+            yield islice(iter(queue.get, None), there)
+    except AWAY as error:
+        raise BrokerAway("RabbitMQ does not answer. ./lab status says what runs, ./lab up starts it.") from error
 
 
 def _dead_letter(raw: RawMessage) -> DeadLetter:

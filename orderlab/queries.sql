@@ -81,10 +81,11 @@ SELECT record_events(:events);
 SELECT report_events(:order_id, :subject, :events, :most_each, :most);
 
 -- name: list_unpublished
--- What the outbox holds and nobody has published, oldest first; a message gets `grace` for its own publisher.
+-- What the outbox holds and nobody has published, oldest first; a message gets `grace` for its own publisher. What
+-- another relay has in hand is locked and left out: to list it again and again would get nobody on.
 SELECT event_id, order_id, attempt, type, traceparent FROM outbox
 WHERE published_at IS NULL AND created_at < clock_timestamp() - :grace::interval AND event_id <> ALL(:but)
-ORDER BY seq LIMIT :most;
+ORDER BY seq LIMIT :most FOR UPDATE SKIP LOCKED;
 
 -- name: claim_message^
 -- Take a message of the outbox in hand, until the transaction ends; no row if somebody has it or it was published.

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import conninfo, sql
 
 from orderlab import faults
+from orderlab.errors import OrderlabError
 
 RIGHTS: Mapping[str, tuple[str, ...]] = {
     "orders-api": (
@@ -101,9 +102,30 @@ def _ensure_role(connection: psycopg.Connection[tuple[object, ...]], name: str, 
     )
 
 
-def reset(owner_url: str) -> None:
-    """Empty the orders and all that belongs to them, and restock. Faults are disarmed, halts released."""
-    with psycopg.connect(owner_url) as connection:
+_IN_FLIGHT = """
+SELECT EXISTS (SELECT FROM orders WHERE status NOT IN ('CONFIRMED', 'REJECTED'))
+    OR EXISTS (SELECT FROM outbox WHERE published_at IS NULL)
+    OR EXISTS (SELECT FROM notifications WHERE status = 'pending')
+    OR (SELECT count(*) FILTER (WHERE step = 12) <> count(*) FILTER (WHERE step = 19 AND outcome = 'ok')
+        FROM order_events)
+"""  # a delivery that was not acked may come once more
+
+
+class InFlight(OrderlabError):
+    """Orders are on their way."""
+
+
+def reset(owner_url: str, *, quiet: bool = False) -> None:
+    """Empty the orders and all that belongs to them, and restock. Faults are disarmed, halts released.
+
+    With `quiet` only where nothing is on its way; raises `InFlight` otherwise, and then has changed nothing.
+    """
+    with psycopg.connect(owner_url, connect_timeout=5) as connection:
+        if quiet:
+            connection.execute(f"LOCK TABLE {_TABLES}")  # from here on nothing begins
+            row = connection.execute(_IN_FLIGHT).fetchone()
+            if row and row[0]:
+                raise InFlight
         connection.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY CASCADE")
         connection.execute("UPDATE products SET reserved = 0 WHERE reserved <> 0")
         faults.clear(connection)

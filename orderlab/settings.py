@@ -47,6 +47,7 @@ class Settings:
     portal_secret: str = ""  # signs the portal's session cookie
     portal_data: str = "inbox.sqlite3"  # the file where the portal keeps its inbox
     webhook_patience: str = "60"  # seconds for which a webhook is tried before it is given up
+    lab: str = ""  # the lab's own id, which its programs tell in their health checks
     demo_login: bool = False  # GET /login-demo hands out tokens
 
     @classmethod

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
+from amqp.exceptions import AMQPError
 from kombu import Connection, Exchange, Queue
+from kombu.exceptions import OperationalError
 
 from orderlab.messages import AUDIENCES, NOTIFICATION, ORDER_CONFIRMED, ORDER_CREATED, ORDER_REJECTED, Message
+
+AWAY = (OperationalError, AMQPError, OSError)
+"""What Kombu, amqp and the socket raise when the broker is away, refuses, or does not confirm."""
 
 DELIVERY_LIMIT = 100
 """Deliveries after which a message that takes its consumer down each time is dead-lettered by the broker."""
@@ -42,7 +49,8 @@ DEAD = Queue(  # to look at what is in it counts as a delivery, so it has no lim
 )
 
 EXCHANGES = (ORDERS_CREATED, ORDERS_CONFIRMED, ORDERS_REJECTED)
-QUEUES = (WORKER_QUEUE, *NOTIFICATIONS.values(), DEAD)
+LIVE = (WORKER_QUEUE, *NOTIFICATIONS.values())
+QUEUES = (*LIVE, DEAD)
 
 
 @dataclass(frozen=True)
@@ -76,10 +84,26 @@ def declare(amqp_url: str) -> None:
             entity(channel).declare()
 
 
-def purge(amqp_url: str) -> None:
-    """Empty every queue of the table."""
+def purge(amqp_url: str, queues: Iterable[Queue] = QUEUES) -> None:
+    """Empty these queues."""
     with Connection(amqp_url, connect_timeout=5) as connection:
         channel = connection.channel()
-        for queue in QUEUES:
+        for queue in queues:
             queue(channel).declare()
             queue(channel).purge()
+
+
+def waiting(amqp_url: str) -> int:
+    """How many messages wait for the services in their queues."""
+    return sum(declared.message_count for declared in _look(amqp_url))
+
+
+def consumers(amqp_url: str) -> int:
+    """How many consumers those queues have. Where there is none, nobody has a message in hand either."""
+    return sum(declared.consumer_count for declared in _look(amqp_url))
+
+
+def _look(amqp_url: str) -> list[Any]:
+    with Connection(amqp_url, connect_timeout=5) as connection:
+        channel = connection.channel()
+        return [channel.queue_declare(queue.name, passive=True) for queue in LIVE]

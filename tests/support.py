@@ -229,7 +229,7 @@ class RunningLab:
 
     def scale(self, service: str, processes: int) -> None:
         """Have this many processes of a service."""
-        stack.scale(self.home, service, processes)
+        stack.scale(self.home, {service: processes})
 
     @contextmanager
     def another(self, service: str, **environment: str) -> Iterator[None]:

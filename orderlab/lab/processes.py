@@ -24,11 +24,13 @@ class Processes:
 
     def kill(self, name: str) -> None:
         """SIGKILL. The supervisor starts it again by itself; `start` waits until it is ready."""
+        self._spare_jupyter("kill", name)
         self._record("kill", name)
         stack.kill(self._home, name)
 
     def stop(self, name: str) -> None:
         """Stop it in good order; it stays away until `start`."""
+        self._spare_jupyter("stop", name)
         self._record("stop", name)
         stack.stop(self._home, name)
 
@@ -40,6 +42,7 @@ class Processes:
 
     def freeze(self, name: str) -> None:
         """SIGSTOP: it is there, holds what it holds, and does nothing."""
+        self._spare_jupyter("freeze", name)
         self._record("freeze", name)
         stack.send(self._home, name, signal.SIGSTOP)
 
@@ -70,6 +73,14 @@ class Processes:
         programs = stack.attached(self._home).programs
         if name not in programs:
             raise StackError(f"There is no {name!r} in this lab. There are: {', '.join(programs)}.")
+
+    @staticmethod
+    def _spare_jupyter(verb: str, name: str) -> None:
+        if name == "jupyter":
+            raise LabError(
+                f"JupyterLab keeps this notebook and its kernel, so from here it can't be told to {verb}: "
+                "nobody would be left to go on. In a terminal ./lab down ends it, and ./lab up brings it back."
+            )
 
     def _record(self, kind: str, name: str) -> None:
         self._known(name)

@@ -10,6 +10,7 @@ import waitress
 from orderlab.errors import OrderlabError
 from orderlab.gatekeeper import Gatekeeper
 from orderlab.gates import Gates, OpenGates
+from orderlab.identity import named
 from orderlab.portal.app import create_app
 from orderlab.portal.live import MOST_STREAMS
 from orderlab.settings import Settings
@@ -33,7 +34,7 @@ def main() -> int:
         settings = Settings.from_environment()
         app = create_app(settings, _gates(settings))
         server = waitress.create_server(
-            app,
+            named(app, settings.lab),
             listen=settings.portal_address,
             threads=MOST_STREAMS + 8,  # an open stream keeps a thread
             connection_limit=500,

@@ -11,10 +11,12 @@ from eventlet.greenpool import GreenPool
 from nameko.extensions import DependencyProvider
 
 from orderlab.errors import OrderlabError
+from orderlab.services.database import POOL_SIZE
 
 T = TypeVar("T")
 
-SIZE = 16
+SIZE = POOL_SIZE - 2
+"""Each keeps a connection while the broker confirms; the sweep and the journal's writer need one of their own."""
 
 log = logging.getLogger(__name__)
 

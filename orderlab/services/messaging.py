@@ -22,8 +22,9 @@ from orderlab.journal import Steps
 from orderlab.messages import Message
 from orderlab.sequence import ACK_MESSAGE, CONSUME_ORDER_CREATED, Outcome
 from orderlab.services.database import Database, Journal
-from orderlab.services.publishing import AWAY, Letter, Post
+from orderlab.services.publishing import Letter, Post
 from orderlab.settings import Settings
+from orderlab.topology import AWAY
 
 TRIES = 10
 """Deliveries after which an error nobody foresaw makes a message a dead one."""

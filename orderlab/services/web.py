@@ -31,6 +31,7 @@ from orderlab.errors import (
     Unauthenticated,
     UnsupportedMediaType,
 )
+from orderlab.identity import Wsgi, named
 from orderlab.settings import Settings
 
 LARGEST_BODY = 64 * 1024
@@ -125,10 +126,10 @@ class _App(WsgiApp):
 
 
 class Server(WebServer):
-    """Nameko's web server with our application."""
+    """Nameko's web server with our application. Several processes may share the port: eventlet sets SO_REUSEPORT."""
 
-    def get_wsgi_app(self) -> _App:
-        return _App(self)
+    def get_wsgi_app(self) -> Wsgi:
+        return named(_App(self), Settings.from_environment().lab)
 
 
 class Http(HttpRequestHandler):

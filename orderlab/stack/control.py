@@ -15,12 +15,15 @@ import psutil  # type: ignore[import-untyped]
 
 from orderlab.stack.home import StackError, State
 
-_RUNNING = ("RUNNING", "STARTING", "BACKOFF")
+FROZEN = "FROZEN"
+"""The state of a process that was halted by SIGSTOP; the supervisor does not know of it."""
+
+_RUNNING = ("RUNNING", "STARTING", "BACKOFF", FROZEN)
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process as the supervisor sees it. `state` is its word: RUNNING, STARTING, BACKOFF, STOPPED, …"""
+    """One process as the supervisor sees it. `state` is its word (RUNNING, STARTING, BACKOFF, STOPPED, …) or FROZEN."""
 
     program: str
     name: str
@@ -57,7 +60,7 @@ def processes(state: State, program: str | None = None) -> list[Process]:
             program=info["group"],
             name=info["name"],
             pid=info["pid"],
-            state=info["statename"],
+            state=FROZEN if info["statename"] == "RUNNING" and _is_frozen(info["pid"]) else info["statename"],
             ended_at=info["stop"],
             age=info["now"] - info["start"],
         )
@@ -72,11 +75,12 @@ def start(state: State, names: Iterable[Process]) -> None:
         _ask(state, "startProcess", process.address, False, unless="ALREADY_STARTED")
 
 
-def stop(state: State, names: Iterable[Process]) -> None:
-    """Stop these processes together, and return when they have ended."""
+def stop(state: State, names: Iterable[Process], *, at_once: bool = False) -> None:
+    """Stop these processes together, and return when they have ended; `at_once`: by SIGKILL."""
     stopping = [process for process in names if process.wanted]
     for process in stopping:
         _ask(state, "stopProcess", process.address, False, unless="NOT_RUNNING")
+    send(stopping, signal.SIGKILL if at_once else signal.SIGCONT)  # what is frozen can't hear that it is to end
     names_left = {process.address for process in stopping}
     while names_left & {p.address for p in processes(state) if p.wanted or p.state == "STOPPING"}:
         time.sleep(0.05)
@@ -90,6 +94,13 @@ def send(processes: Iterable[Process], which: signal.Signals) -> None:
                 os.kill(process.pid, which)
 
 
+def thaw(names: Iterable[Process]) -> list[Process]:
+    """Let the frozen ones of these go on; which those were."""
+    frozen = [process for process in names if process.state == FROZEN]
+    send(frozen, signal.SIGCONT)
+    return frozen
+
+
 def end(state: State) -> None:
     """End a supervisor that has nothing left to keep (asked to, it would take a second to notice)."""
     if is_alive(state.supervisor_pid):
@@ -101,6 +112,13 @@ def is_alive(pid: int) -> bool:
     try:
         process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and "supervisor.supervisord" in process.cmdline()
+    except (psutil.Error, ValueError):
+        return False
+
+
+def _is_frozen(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     except (psutil.Error, ValueError):
         return False
 

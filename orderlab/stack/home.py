@@ -40,6 +40,7 @@ class PortTaken(StackError):
 class State:
     """What there is to know of a lab that has been brought up: `lab.json` (mode 0600, for it holds passwords)."""
 
+    lab: str = ""  # its id, by which its programs are told from another lab's
     api_url: str = ""
     portal_url: str = ""
     jupyter_url: str | None = None  # None: brought up without
@@ -77,6 +78,11 @@ class Home:
     def inbox(self) -> Path:
         """The portal's own SQLite file."""
         return self.path / "portal/inbox.sqlite3"
+
+    @property
+    def work(self) -> Path:
+        """Where notebooks are worked on: `work` in the project's folder; that of another lab is in its own."""
+        return ROOT / "work" if self.path == ROOT / ".orderlab" else self.path / "work"
 
     def secrets(self) -> dict[str, str]:
         """The lab's secrets by name, made at random the first time."""
@@ -152,6 +158,7 @@ def _word() -> str:
 
 
 _SECRETS = {
+    "lab": lambda: secrets.token_hex(8),  # the lab's id: no secret, but made once like them
     "jwt": _word,
     "webhook": lambda: "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),  # as Standard Webhooks wants it
     "portal": _word,

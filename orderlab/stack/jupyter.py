@@ -1,4 +1,4 @@
-"""JupyterLab in the project's folder, with settings and a token of its own."""
+"""JupyterLab in the folder where a person works, with settings and a token of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from orderlab.stack.home import ROOT, Home, write_private
+from orderlab.stack import work
+from orderlab.stack.home import Home, write_private
 from orderlab.stack.programs import MARK, Program
 
 _OVERRIDES = {
@@ -18,7 +19,7 @@ _OVERRIDES = {
 
 def url(port: int, token: str) -> str:
     """Where a person opens it. Holds the token: for that person's terminal alone."""
-    return f"http://127.0.0.1:{port}/lab/tree/README.md?token={token}"
+    return f"http://127.0.0.1:{port}/lab/tree/{work.START}?token={token}"
 
 
 def program(home: Home, port: int, token: str) -> Program:
@@ -31,14 +32,14 @@ def program(home: Home, port: int, token: str) -> Program:
             "port_retries": 0,
             "open_browser": False,
             "allow_root": True,
-            "root_dir": str(ROOT),
+            "root_dir": str(home.work),
             # It masks tokens in its log of requests, but not in its warnings.
             "logging_config": {
                 "filters": {"scrub": {"()": "orderlab.scrub.Scrub"}},
                 "handlers": {"console": {"filters": ["scrub"]}},
             },
         },
-        "LabApp": {"default_url": "/lab/tree/README.md"},
+        "LabApp": {"default_url": f"/lab/tree/{work.START}"},
         "IdentityProvider": {"token": token},
     }
     config = own / "config/jupyter_lab_config.json"
@@ -53,7 +54,7 @@ def program(home: Home, port: int, token: str) -> Program:
     }
     environment = dict(os.environ) | {name: str(folder) for name, folder in folders.items()}
     command = [sys.executable, "-P", "-m", "jupyterlab"]
-    return Program("jupyter", command, environment, str(ROOT))
+    return Program("jupyter", command, environment, str(home.work))
 
 
 def prepare() -> None:

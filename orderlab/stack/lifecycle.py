@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import psycopg
+
 from orderlab import schema, topology
-from orderlab.stack import control, plan, ports, programs, readiness, strays, supervisor
-from orderlab.stack.home import SERVICES, Home, PortTaken, StackError, State
+from orderlab.stack import control, plan, ports, programs, readiness, strays, supervisor, work
+from orderlab.stack.home import ROOT, SERVICES, Home, PortTaken, StackError, State
 
 _SERVERS = ("postgresql", "rabbitmq")
 _NEED_SERVERS = (*SERVICES, "portal")
+_WHAT_NOW = "./lab status says what runs, ./lab up starts it."
+_QUIET_WITHIN = 2.0  # seconds in which an order that was just placed has come to its end
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Service:
-    """One program's processes. `state` is RUNNING where all are, else the supervisor's word for one that is not."""
+    """One program's processes.
+
+    `state` is RUNNING where all are and pass their check, NOT READY where they don't pass it, FROZEN where one was
+    halted by SIGSTOP, else the supervisor's word for one that does not run.
+    """
 
     pids: list[int]
     state: str
@@ -39,10 +48,11 @@ class Status:
     database_url: str
     services: dict[str, Service]
     started: bool = False  # by this very `up`
+    reasons: Mapping[str, str] = field(default_factory=dict)  # of each program that fails its check
 
     def as_dict(self) -> dict[str, object]:
         """What `./lab status --json` prints."""
-        return {name: value for name, value in asdict(self).items() if name != "started"}
+        return {name: value for name, value in asdict(self).items() if name not in ("started", "reasons")}
 
 
 def up(path: Path, *, jupyter: bool = True, say: Say = lambda line: None) -> Status:
@@ -62,18 +72,25 @@ def up(path: Path, *, jupyter: bool = True, say: Say = lambda line: None) -> Sta
     return _status(state, {}, started=started)
 
 
-def down(path: Path) -> bool:
-    """Stop the lab, servers last, and whatever was left of it; whether there was anything to stop."""
+def down(path: Path, *, keep_jupyter: bool = False) -> bool:
+    """Stop the lab, servers last, and whatever was left of it; whether there was anything to stop.
+
+    With `keep_jupyter` a JupyterLab that runs is left as it is, with its kernels and the supervisor over it.
+    """
     home = Home(path)
     with home.alone():
         state = home.state()
-        if state and control.answers(state):
-            _stop(state)
-            found = strays.stop(
-                home, patience=0
-            )  # Erlang's epmd alone: it would take a second, and has nothing to save
-        else:
+        if not state or not control.answers(state):
             found = strays.stop(home)
+        elif keep_jupyter and _runs_jupyter(state):
+            _stop(state, but="jupyter")
+            strays.stop(home, patience=0, but=state.supervisor_pid)
+            return True
+        else:
+            _stop(state)
+            control.end(state)
+            # What is left is Erlang's epmd alone: it would take a second, and has nothing to save.
+            found = strays.stop(home, patience=0)
         home.forget()
         return bool(state or found)
 
@@ -94,34 +111,73 @@ def attached(path: Path) -> State:
     return state
 
 
-def scale(path: Path, service: str, processes: int) -> None:
-    """Have this many processes of a service run, now and from now on."""
-    if service not in programs.SCALABLE:
-        raise StackError(f"Only {', '.join(programs.SCALABLE)} can be scaled: {service} is one process.")
-    if not 1 <= processes <= programs.MOST_PROCESSES:
-        raise StackError(f"Choose from 1 to {programs.MOST_PROCESSES} processes.")
+def scale(path: Path, wanted: Mapping[str, int]) -> None:
+    """Have this many processes of each of these services run, now and from now on."""
+    for service, number in wanted.items():
+        if service not in programs.SCALABLE:
+            raise StackError(f"Only {', '.join(programs.SCALABLE)} can be scaled: {service} is one process.")
+        if not 1 <= number <= programs.MOST_PROCESSES:
+            raise StackError(f"Choose from 1 to {programs.MOST_PROCESSES} processes.")
     home = Home(path)
     with home.alone():
         state = attached(path)
-        state.scale[service] = processes
+        state.scale |= wanted
         home.remember(state)
-        all_of_them = control.processes(state, service)
-        control.start(state, [process for process in all_of_them[:processes] if not process.wanted])
-        control.stop(state, all_of_them[processes:])
-        readiness.wait(home, state, [service])
+        for service, number in wanted.items():
+            all_of_them = control.processes(state, service)
+            control.start(state, [process for process in all_of_them[:number] if not process.wanted])
+            control.stop(state, all_of_them[number:])
+        readiness.wait(home, state, wanted)
 
 
 def reset(path: Path) -> None:
-    """Empty the orders, the queues and the portal's inbox, and restock."""
+    """Empty the orders, the queues and the portal's inbox, and restock.
+
+    Where something is on its way (an order, a webhook) the services are ended before and started again after: it
+    would come out of their hands into an empty lab, and be a dead letter there.
+    """
     home = Home(path)
-    state = attached(path)
-    topology.purge(state.amqp_url)
-    schema.reset(state.database_url)
-    if home.inbox.exists():
-        with closing(sqlite3.connect(home.inbox, timeout=10)) as inbox, inbox:
-            if inbox.execute("SELECT 1 FROM sqlite_master WHERE name = 'inbox'").fetchone():
-                inbox.execute("DELETE FROM inbox")
-                inbox.execute("DELETE FROM reports")
+    with home.alone():
+        state = attached(path)
+        try:
+            if not _reset_quietly(state):
+                _reset_with_services_away(home, state)
+        except topology.AWAY as error:
+            raise StackError(f"RabbitMQ does not answer. {_WHAT_NOW}") from error
+        except psycopg.Error as error:
+            raise StackError(f"PostgreSQL does not answer. {_WHAT_NOW}") from error
+        if home.inbox.exists():
+            with closing(sqlite3.connect(home.inbox, timeout=10)) as inbox, inbox:
+                if inbox.execute("SELECT 1 FROM sqlite_master WHERE name = 'inbox'").fetchone():
+                    inbox.execute("DELETE FROM inbox")
+                    inbox.execute("DELETE FROM reports")
+
+
+def _reset_quietly(state: State) -> bool:
+    """Reset a lab in which nothing is on its way, or soon nothing is; False where something stays so."""
+    end = time.monotonic() + _QUIET_WITHIN
+    while time.monotonic() < end:
+        with contextlib.suppress(schema.InFlight):
+            if not topology.waiting(state.amqp_url):
+                schema.reset(state.database_url, quiet=True)
+                topology.purge(state.amqp_url, [topology.DEAD])
+                return True
+        time.sleep(0.1)
+    return False
+
+
+def _reset_with_services_away(home: Home, state: State) -> None:
+    services = [process for process in control.processes(state) if process.program in SERVICES and process.wanted]
+    control.stop(state, services, at_once=True)
+    try:
+        end = time.monotonic() + _QUIET_WITHIN
+        while topology.consumers(state.amqp_url) and time.monotonic() < end:  # until the broker has all of it back
+            time.sleep(0.05)
+        schema.reset(state.database_url)
+        topology.purge(state.amqp_url)
+    finally:
+        control.start(state, services)
+    readiness.wait(home, state, {process.program for process in services})
 
 
 def _begin_where_free(home: Home, with_jupyter: bool, say: Say) -> State:
@@ -154,9 +210,12 @@ def _begin(home: Home, with_jupyter: bool, say: Say) -> State:
 
 def _repair(home: Home, state: State, with_jupyter: bool, say: Say) -> bool:
     """Start what a running lab lacks; whether there was anything."""
+    thawed = control.thaw(control.processes(state))
+    if thawed:
+        say(f"thawing {', '.join(sorted({process.program for process in thawed}))} …")
     if with_jupyter and "jupyter" not in state.programs:
         plan.add_jupyter(home, state)
-    elif not readiness.failing(state, {*_SERVERS, *state.programs}):
+    elif not thawed and not readiness.failing(state, {*_SERVERS, *state.programs}):
         return False
     _start(home, state, say)
     return True
@@ -165,6 +224,9 @@ def _repair(home: Home, state: State, with_jupyter: bool, say: Say) -> bool:
 def _start(home: Home, state: State, say: Say) -> None:
     """Start what does not run, what others need first; return when all of it is ready."""
     home.remember(state)
+    if "jupyter" in state.programs:
+        work.lay(ROOT, home.work)
+        work.write_start(home.work, {"Portal": state.portal_url, "API": state.api_url})
     first = [name for name in state.programs if name not in _NEED_SERVERS]
     if first:
         say(f"starting {' and '.join(readiness.called(name) for name in first)} …")
@@ -187,12 +249,15 @@ def _start_missing(state: State, names: Iterable[str]) -> None:
         control.start(state, [process for process in of_it if not process.wanted])
 
 
-def _stop(state: State) -> None:
-    """Services before servers, then the supervisor itself."""
-    running = control.processes(state)
+def _runs_jupyter(state: State) -> bool:
+    return any(process.wanted for process in control.processes(state, "jupyter"))
+
+
+def _stop(state: State, but: str = "") -> None:
+    """Services before servers; `but` this program."""
+    running = [process for process in control.processes(state) if process.program != but]
     control.stop(state, [process for process in running if process.program not in _SERVERS])
     control.stop(state, [process for process in running if process.program in _SERVERS])
-    control.end(state)
 
 
 def _status(state: State, failing: dict[str, str], *, started: bool = False) -> Status:
@@ -200,7 +265,8 @@ def _status(state: State, failing: dict[str, str], *, started: bool = False) -> 
     for name in state.programs:
         of_it = control.processes(state, name)[: state.scale.get(name, 1)]
         words = [process.state for process in of_it if process.state != "RUNNING"]
-        services[name] = Service([process.pid for process in of_it if process.pid], (words or ["RUNNING"])[0])
+        ready = "NOT READY" if name in failing else "RUNNING"
+        services[name] = Service([process.pid for process in of_it if process.pid], (words or [ready])[0])
     return Status(
         ready=not failing,
         api_url=state.api_url,
@@ -210,4 +276,5 @@ def _status(state: State, failing: dict[str, str], *, started: bool = False) -> 
         database_url=state.database_url,
         services=services,
         started=started,
+        reasons=failing,
     )

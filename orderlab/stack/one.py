@@ -43,9 +43,10 @@ def stop(path: Path, program: str) -> None:
 
 
 def start(path: Path, program: str, *, seconds: float = 60.0) -> None:
-    """Start a program that was stopped, or wait for one that was killed; return when it is ready."""
+    """Start a program that was stopped, thaw one that is frozen, wait for one that was killed; return when ready."""
     state = attached(path)
     wanted = _processes(state, program)[: state.scale.get(program, 1)]
+    control.thaw(wanted)
     control.start(state, [process for process in wanted if not process.wanted])
     readiness.wait(Home(path), state, [program], seconds)
 

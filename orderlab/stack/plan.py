@@ -15,6 +15,7 @@ def addresses(home: Home, chosen: dict[str, int], scale: dict[str, int]) -> Stat
     secrets = home.secrets()
     named = _named_servers()
     return State(
+        lab=secrets["lab"],
         api_url=f"http://127.0.0.1:{chosen['orders-api']}",
         portal_url=f"http://127.0.0.1:{chosen['portal']}",
         amqp_url=named.get("rabbitmq") or rabbitmq.url(chosen["rabbitmq"], secrets["rabbitmq"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 import socket
@@ -12,7 +11,6 @@ from dataclasses import dataclass, field
 
 import psutil  # type: ignore[import-untyped]
 
-from orderlab.bootstrap import cache
 from orderlab.stack.home import StackError
 
 PREFERRED = {"orders-api": 8000, "portal": 8080, "jupyter": 8888, "rabbitmq": 5672, "postgresql": 5432}
@@ -48,9 +46,11 @@ def _choose(choice: Choice, names: Iterable[str], remembered: dict[str, int]) ->
         before = remembered.get(name)
         candidates = [port for port in (before, PREFERRED.get(name)) if port]
         for port in (*candidates, *random.sample(_OTHERS, 100)):
-            lock = _lock(port) if is_free(port) else None
-            if lock is not None:
+            if (lock := _lock(port)) is None:
+                continue
+            if is_free(port):
                 break
+            os.close(lock)
         else:
             raise StackError("No free port was found between 20000 and 30000. Stop what listens there.")
         choice.ports[name] = port
@@ -71,21 +71,26 @@ def is_free(port: int) -> bool:
 
 
 def listens(pid: int, port: int) -> bool:
-    """Whether it is this process that listens on the port."""
+    """Whether it is this process that listens on the port (or may be: some systems don't show another user's)."""
     try:
-        return any(socket.laddr.port == port for socket in psutil.Process(pid).net_connections("tcp4"))
+        sockets = psutil.Process(pid).net_connections("tcp4")
+        return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
+    except psutil.AccessDenied:
+        return True
     except (psutil.Error, ValueError):
         return False
 
 
 def _lock(port: int) -> int | None:
-    """Keep the port from other labs of this person: one of theirs may be down for a moment. None where they have it."""
-    file = cache.folder() / f"ports/{port}"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    """Keep the port from every other lab of this machine, whoever's it is: one may be down for a moment. None: taken.
+
+    The lock is the UDP port of the same number. One process alone can have it, the system takes it back with the last
+    of those who inherited it, and there is no file that could be stale, or another user's.
+    """
+    lock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
+        lock.bind(("127.0.0.1", port))
+    except OSError:
+        lock.close()
         return None
-    return lock
+    return lock.detach()

@@ -17,7 +17,7 @@ OWNER = "orderlab"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",  # a path in a socket's address must be short; the lab's folder need not be
-    "max_connections": "80",
+    "max_connections": "400",  # eight processes of each service, and what a class looks with
     "shared_buffers": "32MB",
     "max_wal_size": "256MB",
     "wal_level": "minimal",

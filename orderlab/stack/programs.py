@@ -19,8 +19,8 @@ TEST_RUN = "ORDERLAB_TEST_RUN"
 MOST_PROCESSES = 8
 """As many processes of one service as `scale` can ask for."""
 
-SCALABLE = ("worker", "notifier", "relay")
-"""Services of which several may run: they share a queue or a table, not a port."""
+SCALABLE = SERVICES
+"""Services of which several may run: they share a queue, a table or (SO_REUSEPORT) a port."""
 
 _ORDINARY = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", TEST_RUN)
 
@@ -56,6 +56,7 @@ def services(home: Home, state: State) -> list[Program]:
     particular = {
         "orders-api": {
             "ORDERLAB_ALLOWED_HOSTS": allowed_hosts,
+            "ORDERLAB_LAB": state.lab,
             "ORDERLAB_API_ADDRESS": f"127.0.0.1:{ports['orders-api']}",
             "ORDERLAB_JWT_SECRET": secrets["jwt"],
             "ORDERLAB_DEMO_LOGIN": "on",
@@ -70,10 +71,10 @@ def services(home: Home, state: State) -> list[Program]:
     for name in SERVICES:
         database = schema.role_url(state.database_url, name, secrets[f"database:{name}"])
         told = common | {"ORDERLAB_DATABASE_URL": database} | particular.get(name, {})
-        most = MOST_PROCESSES if name in SCALABLE else 1
-        programs.append(_python(home, name, "orderlab.services", name, told=told, most=most))
+        programs.append(_python(home, name, "orderlab.services", name, told=told, most=MOST_PROCESSES))
     told = {
         "ORDERLAB_ALLOWED_HOSTS": allowed_hosts,
+        "ORDERLAB_LAB": state.lab,
         "ORDERLAB_API_URL": state.api_url,
         "ORDERLAB_PORTAL_ADDRESS": f"127.0.0.1:{ports['portal']}",
         "ORDERLAB_PORTAL_SECRET": secrets["portal"],

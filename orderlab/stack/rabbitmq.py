@@ -12,10 +12,14 @@ from orderlab.stack.programs import Program, ordinary
 
 USER = "orderlab"
 
+CONSUMER_TIMEOUT = 24 * 60 * 60 * 1000
+"""Milliseconds for which a consumer may keep a message, and an order be halted (RabbitMQ's own: 30 minutes)."""
+
 _SETTINGS = """\
 listeners.tcp.local = 127.0.0.1:{port}
 default_user = {user}
 default_pass = {password}
+consumer_timeout = {consumer_timeout}
 log.console = true
 log.console.level = info
 log.file = false
@@ -41,7 +45,9 @@ def program(home: Home, ports: dict[str, int], secrets: dict[str, str]) -> Progr
     except Unready as reason:
         raise StackError(str(reason)) from reason
     own = home.path / "rabbitmq"
-    settings = _SETTINGS.format(port=ports["rabbitmq"], user=USER, password=secrets["rabbitmq"])
+    settings = _SETTINGS.format(
+        port=ports["rabbitmq"], user=USER, password=secrets["rabbitmq"], consumer_timeout=CONSUMER_TIMEOUT
+    )
     write_private(own / "rabbitmq.conf", settings)
     write_private(own / "advanced.config", "[].\n")
     write_private(own / "enabled_plugins", "[].\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import amqp
@@ -14,6 +14,7 @@ from kombu import Queue
 from kombu.utils.url import parse_url
 
 from orderlab import topology
+from orderlab.identity import HEADER
 from orderlab.stack import control, ports, supervisor
 from orderlab.stack.home import Home, PortTaken, StackError, State
 
@@ -28,6 +29,7 @@ Check = Callable[[], None]
 FAILURES = (OSError, psycopg.Error, amqp.AMQPError, httpx.HTTPError)
 """What a check raises."""
 
+_MORE_PORTS = {"rabbitmq": ("erlang",)}
 _CHANCES = 3  # as often a program may end before it is given up
 
 
@@ -43,8 +45,7 @@ def broker(url: str) -> None:
 
 
 def consumes(state: State, name: str, *queues: Queue) -> None:
-    """Each of the service's processes runs and consumes each of these queues; raise `ConnectionError` otherwise."""
-    runs(state, name)
+    """Each of the service's processes consumes each of these queues; raise `ConnectionError` otherwise."""
     connection = _connect(state.amqp_url)
     try:
         channel = connection.channel()
@@ -55,9 +56,19 @@ def consumes(state: State, name: str, *queues: Queue) -> None:
         connection.close()
 
 
-def http(url: str) -> None:
-    """A request that must be answered with success; raise `httpx.HTTPError` otherwise."""
-    httpx.get(url, timeout=5, trust_env=False).raise_for_status()
+def own(state: State, url: str) -> None:
+    """A health check that must be answered with success, and with this lab's id; raise `httpx.HTTPError` otherwise."""
+    answer = httpx.get(url, timeout=5, trust_env=False).raise_for_status()
+    if answer.headers.get(HEADER, "") != state.lab:
+        raise ConnectionError(f"{url} is another lab's")
+
+
+def notebooks(state: State) -> None:
+    """JupyterLab lets this lab's token in; raise `httpx.HTTPError` otherwise."""
+    address = httpx.URL(state.jupyter_url or "")
+    header = {"Authorization": f"token {address.params.get('token', '')}"}
+    url = address.copy_with(path="/api/status", query=None)
+    httpx.get(url, headers=header, timeout=5, trust_env=False).raise_for_status()
 
 
 def _connect(url: str) -> amqp.Connection:
@@ -75,36 +86,54 @@ def _connect(url: str) -> amqp.Connection:
     return connection
 
 
-def runs(state: State, name: str) -> None:
-    """As many processes as are asked for, each for a second at least; raise `ConnectionError` otherwise."""
-    running = [process for process in control.processes(state, name) if process.state == "RUNNING" and process.age]
-    if len(running) < state.scale.get(name, 1):
-        raise ConnectionError(f"{name} is not running")
+def runs(state: State, name: str, running: Iterable[control.Process]) -> None:
+    """As many processes as are asked for, each at its port, or where it has none for a second at least.
+
+    Raises `ConnectionError` otherwise. It comes before the check proper: a stranger may have the port, and would be
+    shown the lab's passwords.
+    """
+    mine = [process for process in running if process.program == name]
+    if any(process.state == control.FROZEN for process in mine):
+        raise ConnectionError("frozen by SIGSTOP; ./lab up thaws it")
+    port = state.ports.get(name)
+    alive = [process for process in mine if process.state == "RUNNING" and (process.age or port)]
+    if len(alive) < state.scale.get(name, 1):
+        raise ConnectionError("does not run")
+    if port and not all(ports.listens(process.pid, port) for process in alive):
+        raise ConnectionError(f"does not listen on port {port}")
 
 
 def checks(state: State, names: Iterable[str]) -> dict[str, Check]:
-    """A check for each of these programs."""
+    """A check for each of these programs, whose processes run."""
     answer: dict[str, Check] = {
         "postgresql": lambda: database(state.database_url),
         "rabbitmq": lambda: broker(state.amqp_url),
-        "orders-api": lambda: http(f"{state.api_url}/health/ready"),
-        "portal": lambda: http(f"{state.portal_url}/health"),
-        "jupyter": lambda: http("{0.scheme}://{0.netloc}/api".format(urlsplit(state.jupyter_url or ""))),
+        "orders-api": lambda: own(state, f"{state.api_url}/health/ready"),
+        "portal": lambda: own(state, f"{state.portal_url}/health"),
+        "jupyter": lambda: notebooks(state),
         "worker": lambda: consumes(state, "worker", topology.WORKER_QUEUE),
         "notifier": lambda: consumes(state, "notifier", *topology.NOTIFICATIONS.values()),
     }
-    return {name: answer.get(name, partial(runs, state, name)) for name in names}
+    return {name: answer.get(name, lambda: None) for name in names}
 
 
 def failing(state: State, names: Iterable[str]) -> dict[str, str]:
-    """Which of these programs fail their check now, and why."""
-    found = {}
-    for name, check in checks(state, names).items():
+    """Which of these programs fail their check now, and why. All are asked at once: one that hangs keeps nobody."""
+    running = control.processes(state) if state.programs else []
+
+    def ask(one: tuple[str, Check]) -> str:
+        name, check = one
         try:
+            if name in state.programs:
+                runs(state, name, running)
             check()
         except FAILURES as error:
-            found[name] = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return found
+            return str(error).splitlines()[0] if str(error) else type(error).__name__
+        return ""
+
+    asked = checks(state, names)
+    with ThreadPoolExecutor(len(asked) or 1) as pool:
+        return {name: reason for name, reason in zip(asked, pool.map(ask, asked.items()), strict=True) if reason}
 
 
 def wait(home: Home, state: State, names: Iterable[str], seconds: float = 60.0) -> None:
@@ -148,9 +177,14 @@ def called(name: str) -> str:
 
 def _need_port(state: State, process: control.Process) -> None:
     """Of a program that ended: raise `PortTaken` if that is why."""
-    port = state.ports.get(process.program)
-    if port and not ports.is_free(port) and not ports.listens(process.pid, port):
-        raise PortTaken(f"Another program has taken port {port} from {process.program}. Run ./lab down, then ./lab up.")
+    for name in (process.program, *_MORE_PORTS.get(process.program, ())):
+        port = state.ports.get(name)
+        if port and not ports.is_free(port) and not _ours_listens(state, process.program, port):
+            raise PortTaken(f"Another program has taken port {port} from {name}. Run ./lab down, then ./lab up.")
+
+
+def _ours_listens(state: State, program: str, port: int) -> bool:
+    return any(ports.listens(process.pid, port) for process in control.processes(state, program) if process.pid)
 
 
 def _last_words(home: Home, name: str) -> str:

@@ -24,9 +24,10 @@ PATIENCE = 3.0
 """Seconds for a process to end when asked to."""
 
 
-def stop(home: Home, patience: float = PATIENCE) -> int:
-    """End what runs for this lab without a supervisor. The number of processes."""
-    return end(find(MARK, str(home.path)), patience)
+def stop(home: Home, patience: float = PATIENCE, but: int = 0) -> int:
+    """End what runs for this lab without a supervisor (`but`: the pid of one that goes on). The number of processes."""
+    kept = {but, *(child.pid for child in psutil.Process(but).children(recursive=True))} if but else set()
+    return end([process for process in find(MARK, str(home.path)) if process.pid not in kept], patience)
 
 
 def end(found: list[psutil.Process], patience: float = PATIENCE) -> int:

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from orderlab.stack import control
-from orderlab.stack.home import Home, StackError, State, write_private
+from orderlab.stack import control, ports
+from orderlab.stack.home import Home, PortTaken, StackError, State, write_private
 from orderlab.stack.programs import Program, ordinary
 
 _LAUNCH = Path(__file__).with_name("launch.py")
@@ -90,6 +90,8 @@ def launch(home: Home, state: State, locks: list[int]) -> None:
     state.supervisor_pid = started.pid
     end = time.monotonic() + 20
     while not control.answers(state):
+        if started.poll() is not None and not ports.is_free(state.ports["supervisor"]):
+            raise PortTaken(f"Another program has taken port {state.ports['supervisor']} from the supervisor.")
         if started.poll() is not None or time.monotonic() > end:
             raise StackError(f"The supervisor did not start: {last_words(said.read_text())}")
         time.sleep(0.03)

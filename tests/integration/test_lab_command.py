@@ -149,7 +149,7 @@ def test_status_tells_every_address_and_each_answers(lab: Command) -> None:
 
 def test_jupyterlab_opens_with_its_token_and_not_without(lab: Command) -> None:
     url = httpx.URL(lab.json("status")["jupyter_url"])
-    contents = url.copy_with(path="/api/contents/notebooks")
+    contents = url.copy_with(path="/api/contents/en")
     assert httpx.get(contents).is_success
     assert httpx.get(contents.copy_with(query=None)).status_code == 403
     assert httpx.get(url, follow_redirects=True).is_success

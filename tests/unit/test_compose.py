@@ -223,7 +223,7 @@ def test_up_in_containers_writes_the_secrets_sends_an_order_and_prints_where_to_
     assert [words[0] for words in asked] == ["up", "exec"]
     assert asked[1][2:] == ("jupyter", "orderlab", "demo")
     assert "http://127.0.0.1:9090" in said.output
-    assert "http://127.0.0.1:8888/lab/tree/README.md?token=known" in said.output
+    assert "http://127.0.0.1:8888/lab/tree/START.md?token=known" in said.output
 
     written = (tmp_path / ".env").read_text()
     assert written.startswith("# mine\nORDERLAB_PORTAL_PORT=9090\nORDERLAB_JUPYTER_TOKEN=known\n")
