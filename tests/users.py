@@ -42,6 +42,7 @@ class User:
         become = ["setpriv", f"--reuid={self.name}", f"--regid={self.name}", "--clear-groups"]
         if self.may_read_all:
             become += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+            become += ["--securebits=+no_setuid_fixup"]  # so that access(2) knows of it, by which initdb looks
         told = {"HOME": str(self.home), "USER": self.name, "LOGNAME": self.name, "ORDERLAB_HOME": str(self.lab)}
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         pipe = subprocess.PIPE
