@@ -69,9 +69,7 @@ def made(number: int, folder: Path) -> Iterator[list[tuple[str, Path]]]:
     homes = [folder / name for name in names]
     try:
         for name, home in zip(names, homes, strict=True):
-            subprocess.run(
-                ["useradd", "--create-home", "--home-dir", str(home), name], check=True, capture_output=True
-            )
+            subprocess.run(["useradd", "--create-home", "--home-dir", str(home), name], check=True, capture_output=True)
         yield list(zip(names, homes, strict=True))
     finally:
         for name in names:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import pytest
 
 from orderlab import stack
 from orderlab.sequence import STEPS
-from orderlab.stack import strays
+from orderlab.stack import ports, readiness, strays
 from orderlab.stack.programs import MARK
 
 PATIENCE = 60.0
@@ -219,9 +220,84 @@ def test_a_service_is_scaled_up_and_down(lab: Command) -> None:
     assert len(lab.pids()["worker"]) == 3
     lab("scale", "worker=1")
     assert lab.pids()["worker"] == [first]
-    assert "Only worker, notifier, relay can be scaled" in lab("scale", "orders-api=2", status=1)
+    assert "worker, notifier, relay can be scaled" in lab("scale", "portal=2", status=1)
     assert "Choose from 1 to" in lab("scale", "worker=99", status=1)
     assert "./lab scale worker=3" in lab("scale", "worker", status=2)
+
+
+def test_several_services_are_scaled_at_once_the_one_with_a_port_too(lab: Command) -> None:
+    lab("scale", "orders-api=2", "relay=2")
+    try:
+        pids = lab.pids()
+        assert [len(pids[name]) for name in ("orders-api", "relay")] == [2, 2]
+        port = stack.attached(lab.home).ports["orders-api"]
+        assert all(ports.listens(pid, port) for pid in pids["orders-api"])
+        assert lab.json("demo")["order"]["status"] == "CONFIRMED"
+    finally:
+        lab("scale", "orders-api=1", "relay=1")
+
+
+@pytest.mark.parametrize("program", ["relay", "orders-api", "rabbitmq"])
+def test_a_frozen_program_is_shown_as_frozen_and_up_thaws_it(lab: Command, program: str) -> None:
+    before = lab.pids()
+    stack.send(lab.home, program, signal.SIGSTOP)
+    told = lab.json("status", status=1)
+    assert told["services"][program] == {"pids": before[program], "state": "FROZEN"}
+    assert "SIGSTOP" in lab("status", status=1)
+    lab("up")
+    assert lab.pids() == before
+    assert lab.json("status")["ready"] is True
+
+
+def test_another_labs_answer_is_not_taken_for_ones_own(lab: Command) -> None:
+    mine = stack.attached(lab.home)
+    named = ["orders-api", "portal", "jupyter"]
+    assert readiness.failing(mine, named) == {}
+    other = replace(mine, lab="another", jupyter_url=str(httpx.URL(mine.jupyter_url or "").copy_with(query=b"token=x")))
+    assert set(readiness.failing(other, named)) == set(named)
+    elsewhere = replace(mine, ports=mine.ports | {"orders-api": mine.ports["portal"]})
+    assert "does not listen" in readiness.failing(elsewhere, ["orders-api"])["orders-api"]
+
+
+@pytest.mark.parametrize("program", ["rabbitmq", "postgresql"])
+def test_what_needs_a_server_that_is_stopped_says_so_in_one_line(lab: Command, program: str) -> None:
+    stack.stop(lab.home, program)
+    try:
+        commands = [("reset",), *([("dead",), ("dead", "resend", "--all")] if program == "rabbitmq" else [])]
+        for words in commands:
+            said = lab(*words, status=1)
+            assert said.startswith("lab: ")
+            assert "./lab up" in said
+            assert len(said.splitlines()) == 1
+        assert lab.json("status", status=1)["services"]["worker"]["state"] == (
+            "NOT READY" if program == "rabbitmq" else "RUNNING"
+        )
+    finally:
+        lab("up")
+
+
+def test_down_can_spare_jupyterlab_and_up_finds_it(lab: Command) -> None:
+    [notebooks] = lab.pids()["jupyter"]
+    assert "goes on with its kernels" in lab("down", "--keep-jupyter")
+    told = lab.json("status", status=1)
+    assert told["services"]["jupyter"] == {"pids": [notebooks], "state": "RUNNING"}
+    assert told["services"]["postgresql"] == {"pids": [], "state": "STOPPED"}
+    assert not [line for line in lab.command_lines() if "epmd" in line]
+    assert "API" not in lab("status", status=1)
+    assert_nineteen_steps(lab("up"))
+    assert lab.pids()["jupyter"] == [notebooks]
+    assert lab.json("status")["ready"] is True
+
+
+def test_notebooks_are_worked_on_in_a_folder_of_their_own_that_says_where_this_lab_is(lab: Command) -> None:
+    told = lab.json("status")
+    page = (lab.home / "work/START.md").read_text()
+    assert f"<{told['portal_url']}>" in page
+    assert "(en/01_one_order.ipynb)" in page
+    assert httpx.URL(told["jupyter_url"]).path == "/lab/tree/START.md"
+    (lab.home / "work/en/01_one_order.ipynb").write_text("mine")
+    assert "Left as you have changed them: en/01_one_order.ipynb." in lab("notebooks")
+    assert "Left" not in lab("notebooks", "--fresh")
 
 
 def test_reset_empties_and_restocks(lab: Command) -> None:

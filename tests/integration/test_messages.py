@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kombu import Connection, Exchange, Queue
 
-from orderlab import dead_letters, topology
+from orderlab import dead_letters, stack, topology
 from tests.support import RunningLab
 
 
@@ -157,3 +159,37 @@ def test_a_message_that_comes_twice_changes_nothing_and_its_journal_says_already
     told = [(event["step"], event["outcome"]) for event in lab.wait_for(second, "the second delivery")]
     assert told == [(12, "redelivered"), (14, "already_done"), (15, "already_done"), (16, "already_done"), (19, "ok")]
     lab.check_books([order_id])
+
+
+def test_resending_all_sends_what_was_there_when_it_began_and_ends(lab: RunningLab, broker: Any) -> None:
+    for number in range(2):
+        broker.Producer().publish(  # each comes straight back to where it was
+            b"no order",
+            routing_key="orders.dead",
+            headers={"cloudEvents_id": str(number), "orderlab-queue": "orders.dead"},
+        )
+    assert dead_letters.send_back(lab.amqp_url) == 2
+    assert len(dead_letters.read(lab.amqp_url)) == 2
+    topology.purge(lab.amqp_url)
+
+
+def test_a_reset_leaves_no_dead_letter_of_the_orders_that_were_on_their_way(lab: RunningLab) -> None:
+    for _ in range(30):
+        lab.place()
+    stack.reset(lab.home)
+    assert lab.value("SELECT count(*) FROM orders") == 0
+    after = lab.place()
+    lab.complete(after)  # the queue is first in, first out: what was before it would have been worked at
+    assert dead_letters.read(lab.amqp_url) == []
+    assert lab.value("SELECT count(*) FROM orders") == 1
+
+
+def test_an_order_may_be_halted_for_a_day_before_the_broker_takes_its_message_back(lab: RunningLab) -> None:
+    told = json.loads((lab.home / "programs.json").read_text())["rabbitmq"]
+    ask = [
+        str(Path(told["command"][0]).with_name("rabbitmqctl")),
+        "eval",
+        "application:get_env(rabbit, consumer_timeout).",
+    ]
+    said = subprocess.run(ask, env=told["environment"], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "{ok,86400000}"

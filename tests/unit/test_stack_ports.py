@@ -11,11 +11,6 @@ import pytest
 from orderlab.stack import ports
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-
-
 @pytest.fixture
 def stranger() -> Iterator[int]:
     """A port on which another program listens."""
@@ -64,6 +59,16 @@ def test_a_port_that_another_lab_keeps_is_left_to_it_though_nothing_listens_ther
         assert other.ports["portal"] != port
     with ports.chosen(["portal"], {"portal": port}) as again:
         assert again.ports["portal"] == port
+
+
+def test_a_lab_of_another_user_whose_cache_is_elsewhere_keeps_its_ports_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free()
+    with ports.chosen(["portal"], {"portal": port}):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another user's"))
+        with ports.chosen(["portal"], {"portal": port}) as other:
+            assert other.ports["portal"] != port
 
 
 def test_two_programs_never_get_one_port() -> None:
