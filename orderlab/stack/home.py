@@ -114,7 +114,7 @@ class Home:
         return known.get("ports", {}), known.get("scale", {})
 
     @contextmanager
-    def alone(self, timeout: float = 150.0) -> Iterator[None]:
+    def alone(self, timeout: float = 300.0) -> Iterator[None]:
         """Keep other commands from changing this lab meanwhile; wait for them up to `timeout` seconds."""
         self.make()
         with (self.path / "lock").open("w") as file:

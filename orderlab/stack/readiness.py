@@ -136,7 +136,7 @@ def failing(state: State, names: Iterable[str]) -> dict[str, str]:
         return {name: reason for name, reason in zip(asked, pool.map(ask, asked.items()), strict=True) if reason}
 
 
-def wait(home: Home, state: State, names: Iterable[str], seconds: float = 60.0) -> None:
+def wait(home: Home, state: State, names: Iterable[str], seconds: float = 180.0) -> None:
     """Wait until each of these programs passes its check; raise `StackError` that says which did not, and why.
 
     A program that ends again and again is given up at once.
