@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 
 import psycopg
@@ -53,7 +54,7 @@ def test_a_message_that_another_relay_has_in_hand_is_not_listed_and_comes_back_w
         def listed() -> set[str]:
             return {str(row["event_id"]) for row in Store(pool).list_unpublished(timedelta(0), BATCH, [])}
 
-        with psycopg.connect(url) as another:
+        with closing(psycopg.connect(url)) as another:
             another.execute("SELECT FROM outbox WHERE event_id = %s FOR UPDATE", (held,))
             assert listed() == {free}
             pid = another.info.backend_pid
