@@ -158,7 +158,7 @@ def _word() -> str:
 
 
 _SECRETS = {
-    "lab": lambda: secrets.token_hex(8),  # the lab's id: no secret, but made once like them
+    "lab": lambda: secrets.token_hex(16),  # the lab's id: no secret, but made once like them
     "jwt": _word,
     "webhook": lambda: "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),  # as Standard Webhooks wants it
     "portal": _word,

@@ -56,6 +56,7 @@ def test_nobody_is_told_more_than_it_needs(home: Home, state: State, monkeypatch
             "ORDERLAB_AMQP_URL",
             "ORDERLAB_API_ADDRESS",
             "ORDERLAB_ALLOWED_HOSTS",
+            "ORDERLAB_LAB",
             "ORDERLAB_JWT_SECRET",
             "ORDERLAB_DEMO_LOGIN",
         },
@@ -69,6 +70,7 @@ def test_nobody_is_told_more_than_it_needs(home: Home, state: State, monkeypatch
         "relay": {"ORDERLAB_DATABASE_URL", "ORDERLAB_AMQP_URL"},
         "portal": {
             "ORDERLAB_API_URL",
+            "ORDERLAB_LAB",
             "ORDERLAB_PORTAL_ADDRESS",
             "ORDERLAB_ALLOWED_HOSTS",
             "ORDERLAB_PORTAL_SECRET",
