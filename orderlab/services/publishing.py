@@ -15,21 +15,18 @@ from typing import Any
 import eventlet
 from amqp import spec
 from amqp.basic_message import Message as Body
-from amqp.exceptions import AMQPError
 from eventlet.event import Event as Signal
 from eventlet.semaphore import Semaphore
 from kombu import Connection
-from kombu.exceptions import OperationalError
 
 from orderlab import topology
 from orderlab.errors import BrokerAway
+from orderlab.topology import AWAY
 
 CONFIRM_TIMEOUT = 5.0
 """Seconds the broker has to confirm a message."""
 CONNECT_TIMEOUT = 3
 """Seconds a connection may take."""
-AWAY = (OperationalError, AMQPError, OSError)
-"""What Kombu, amqp and the socket raise when the broker is away, refuses, or does not confirm."""
 
 
 @dataclass(frozen=True)
