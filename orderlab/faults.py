@@ -30,6 +30,7 @@ def arm(
     order_id: str | None = None,
     attempt: int | None = None,
     times: int | None = 1,
+    times_per_order: int | None = None,
     probability: float = 1.0,
     seed: int = 0,
     seconds: float = 0.0,
@@ -37,11 +38,12 @@ def arm(
 ) -> int:
     """Arm a fault and return its id once every process has it; raise `ImpossibleFault` for one that can't fire.
 
-    `connection` must be in autocommit. `times` is how often it may fire (None: always). `owner` is the backend pid of
-    a connection: when that is closed, whoever the fault has halted is released.
+    `connection` must be in autocommit. `times` is how often it may fire (None: always), and `times_per_order`
+    how often for one order, in all processes together. `owner` is the backend pid of a connection: when that is closed,
+    whoever the fault has halted is released.
     """
     label, side = check(kind, step, when, probability, seconds)
-    if times is not None and times < 1:
+    if any(count is not None and count < 1 for count in (times, times_per_order)):
         raise ImpossibleFault("A fault fires at least once.")
     if label and (process := PROCESS[label]) not in (there := listening(connection)):
         raise ImpossibleFault(f"Step {label} is the {process}'s, which does not run now. These do: {', '.join(there)}.")
@@ -56,6 +58,7 @@ def arm(
         seed=seed,
         seconds=seconds,
         times=times,
+        times_per_order=times_per_order,
         owner=owner,
     )
     try:

@@ -4,8 +4,10 @@
 -- Arm a fault, and tell whoever listens.
 WITH listed AS (UPDATE lab.fault_list SET version = version + 1 RETURNING version),
 armed AS (
-    INSERT INTO lab.faults (kind, step, side, order_id, attempt, probability, seed, seconds, times, owner)
-    VALUES (:kind, nullif(:step, ''), nullif(:side, ''), :order_id, :attempt, :probability, :seed, :seconds, :times, :owner)
+    INSERT INTO lab.faults
+        (kind, step, side, order_id, attempt, probability, seed, seconds, times, times_per_order, owner)
+    VALUES (:kind, nullif(:step, ''), nullif(:side, ''), :order_id, :attempt, :probability, :seed, :seconds, :times,
+            :times_per_order, :owner)
     RETURNING id
 )
 SELECT armed.id, listed.version, pg_notify('lab_faults', '') FROM armed, listed;
@@ -22,26 +24,27 @@ SELECT version, pg_notify('lab_faults', ''), pg_notify('lab_releases', '') FROM 
 
 -- name: behind
 -- Processes that listen and have not taken in this version of the list. A connection that is gone listens no more.
-SELECT l.process, l.pid FROM lab.listeners l JOIN pg_stat_activity a ON a.pid = l.backend WHERE version < :version;
+SELECT process, pid FROM lab.listeners WHERE version < :version AND lab.is_connected(backend, server);
 
 -- name: listening
 -- Processes that listen.
-SELECT DISTINCT l.process FROM lab.listeners l JOIN pg_stat_activity a ON a.pid = l.backend ORDER BY l.process;
+SELECT DISTINCT process FROM lab.listeners WHERE lab.is_connected(backend, server) ORDER BY process;
 
 -- name: armed
 -- The faults that can still fire, in the order in which they were armed.
-SELECT id, kind, step, side, order_id, attempt, probability, seed, seconds, times, fired
+SELECT id, kind, step, side, order_id, attempt, probability, seed, seconds, times, times_per_order, fired
 FROM lab.faults WHERE times IS NULL OR fired < times ORDER BY id;
 
 -- name: take_in^
 -- A process has the list as of now: it says so, and gets it.
 WITH gone AS (
-    DELETE FROM lab.listeners l WHERE NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = l.backend)
+    DELETE FROM lab.listeners WHERE backend <> pg_backend_pid() AND NOT lab.is_connected(backend, server)
 ), listed AS (SELECT version FROM lab.fault_list),
 told AS (
-    INSERT INTO lab.listeners (backend, process, pid, version)
-    SELECT pg_backend_pid(), :process, :pid, version FROM listed
-    ON CONFLICT (backend) DO UPDATE SET process = EXCLUDED.process, pid = EXCLUDED.pid, version = EXCLUDED.version
+    INSERT INTO lab.listeners (backend, server, process, pid, life, version)
+    SELECT pg_backend_pid(), pg_postmaster_start_time(), :process, :pid, :life, version FROM listed
+    ON CONFLICT (backend) DO UPDATE SET server = EXCLUDED.server, process = EXCLUDED.process, pid = EXCLUDED.pid,
+        life = EXCLUDED.life, version = EXCLUDED.version
 )
 SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY f.id) FILTER (WHERE f.id IS NOT NULL), '[]') AS faults,
        pg_notify('lab_acks', '') FROM listed
@@ -49,15 +52,7 @@ LEFT JOIN lab.faults f ON f.times IS NULL OR f.fired < f.times;
 
 -- name: fire^
 -- Take one of a fault's firings, if one is left, and record it.
-WITH taken AS (
-    UPDATE lab.faults SET fired = fired + 1 WHERE id = :fault_id AND (times IS NULL OR fired < times)
-    RETURNING id, kind, fired = times AS spent
-), recorded AS (
-    INSERT INTO lab.firings (fault_id, kind, order_id, step, side, attempt, process, pid)
-    SELECT id, kind, :order_id, :step, :side, :attempt, :process, :pid FROM taken RETURNING id
-)
-SELECT recorded.id, pg_notify('lab_firings', recorded.id::text), CASE WHEN spent THEN pg_notify('lab_faults', '') END
-FROM taken, recorded;
+SELECT lab.fire(:fault_id, :order_id, :step, :side, :attempt, :process, :pid);
 
 -- name: record_firing!
 -- What was done to a process or a server.
@@ -71,15 +66,15 @@ WHERE :order_id::text IS NULL OR order_id = :order_id ORDER BY id;
 -- name: halt^
 -- An order is halted here.
 WITH halted AS (
-    INSERT INTO lab.halts (fault_id, order_id, step, side, attempt, process, pid, pending)
-    VALUES (:fault_id, :order_id, :step, :side, :attempt, :process, :pid, :pending) RETURNING id
+    INSERT INTO lab.halts (fault_id, order_id, step, side, attempt, process, pid, life, pending)
+    VALUES (:fault_id, :order_id, :step, :side, :attempt, :process, :pid, :life, :pending) RETURNING id
 )
 SELECT id, pg_notify('lab_halts', id::text) FROM halted;
 
 -- name: halts
 -- Orders that are halted now, by the numbers of their steps.
-SELECT id, fault_id, order_id, step, side, attempt, process, pid, pending, halted_at FROM lab.halts
-WHERE released_at IS NULL AND (:order_id::text IS NULL OR order_id = :order_id)
+SELECT id, fault_id, order_id, step, side, attempt, process, pid, pending, halted_at FROM lab.halted
+WHERE alive AND (:order_id::text IS NULL OR order_id = :order_id)
 ORDER BY substring(step from '^\d+')::integer, step, id;
 
 -- name: release^
@@ -98,7 +93,7 @@ SELECT id FROM lab.halts WHERE id = ANY(:halts) AND released_at IS NOT NULL;
 -- Whether whoever armed a fault is gone; its halts end then, and it fires no more.
 WITH gone AS (
     UPDATE lab.faults SET times = fired
-    WHERE id = :fault_id AND owner IS NOT NULL AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = owner)
+    WHERE id = :fault_id AND owner IS NOT NULL AND NOT lab.is_connected(owner, server)
     RETURNING id
 )
 SELECT EXISTS (SELECT FROM gone) AS abandoned, CASE WHEN EXISTS (SELECT FROM gone) THEN pg_notify('lab_faults', '') END;

@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,7 @@ class Gatekeeper:
     def __init__(self, database_url: str, process: str) -> None:
         self.armed: Sequence[Fault] = ()
         self._url, self._process, self._pid = database_url, process, os.getpid()
+        self._life = uuid.uuid4()  # a pid can be another process's one day
         self._waiting: dict[int, threading.Event] = {}
         self._loaded = threading.Event()
         self._stopping = False
@@ -56,12 +58,13 @@ class Gatekeeper:
         who = {"process": self._process, "pid": self._pid}
         try:
             with self._connect() as connection:
-                if queries.fire(connection, fault_id=fault.id, **at, **who) is None:
+                if queries.fire(connection, fault_id=fault.id, **at, **who)[0] is None:
                     return False
                 if fault.kind is Kind.CRASH:
                     os.kill(self._pid, signal.SIGKILL)
                 if fault.kind is Kind.PAUSE:
-                    halt = queries.halt(connection, fault_id=fault.id, **at, **who, pending=json.dumps(pending))
+                    halted = {**at, **who, "life": self._life, "pending": json.dumps(pending)}
+                    halt = queries.halt(connection, fault_id=fault.id, **halted)
                     event = self._waiting[int(halt[0])] = threading.Event()
                     if list(queries.released(connection, halts=[halt[0]])):
                         event.set()  # by somebody who was quicker than we to begin to wait
@@ -112,7 +115,7 @@ class Gatekeeper:
                     event.set()
 
     def _take_in(self, connection: psycopg.Connection[Any]) -> None:
-        (faults, _) = queries.take_in(connection, process=self._process, pid=self._pid)
+        (faults, _) = queries.take_in(connection, process=self._process, pid=self._pid, life=self._life)
         self.armed = tuple(_fault(row) for row in faults)
         self._loaded.set()
 

@@ -56,7 +56,7 @@ class Evidence:
     halts: tuple[Mapping[str, Any], ...] = ()  # step, side, process
     firings: tuple[Mapping[str, Any], ...] = ()  # kind, step, side, process
     told: bool = False  # somebody got 200 or 201
-    queued: bool = False  # its OrderCreated waits in orders.created.worker
+    queued: str = ""  # where its OrderCreated is, as far as records and queues tell: "in its queue"
     dead: str | None = None  # why a message of it is in orders.dead
     seen: frozenset[str] | None = None  # types that a queue on the fanouts has seen; None: nobody listened
     inbox: tuple[tuple[str, str], ...] | None = None  # (audience, webhook id) of what arrived; None: not reachable
@@ -142,7 +142,7 @@ def _unpublished(e: Evidence) -> Iterable[Finding]:
 def _unsettled(e: Evidence) -> Iterable[Finding]:
     """RECEIVED and INVENTORY_RESERVED: what will move it?"""
     if e.queued:
-        yield Finding(Word.STUCK, f"{ORDER_CREATED} is still in its queue", ("9",))
+        yield Finding(Word.STUCK, f"{ORDER_CREATED} {e.queued}", ("9",))
     if e.status is None or not TRANSITIONS[e.status] or e.queued:
         return
     if e.deliveries:
@@ -151,6 +151,29 @@ def _unsettled(e: Evidence) -> Iterable[Finding]:
         yield Finding(Word.STUCK, f"{ORDER_CREATED} is on its way to a worker", ("9",))
     elif not any(message["type"] == ORDER_CREATED for message in e.outbox):
         yield Finding(Word.LOST, ORDER_CREATED, ("8", "9"))
+
+
+def where_queued(e: Evidence, waiting: int, consumed: bool, accounted: int) -> str:
+    """What is to be said of the order's OrderCreated in the worker's queue; nothing if it is not there.
+
+    Told from what is recorded: to look into a queue is to take from it. `waiting` messages lie there, `accounted` of
+    them are those of orders known to be published and never delivered; `consumed` is whether a worker is there.
+    """
+    if not waiting or e.status is None:
+        return ""
+    sent = sum(_times_sent(event) for event in _went_well(e, "9"))
+    sent = max(sent, any(message["type"] == ORDER_CREATED and message["published"] for message in e.outbox))
+    acked = len({event["attempt"] for event in _went_well(e, "19") if event["data"].get("fault") != "drop"})
+    if sent > e.deliveries or (e.deliveries > acked and not consumed):
+        return "is still in its queue"
+    unaccounted = not e.deliveries and not any(message["type"] == ORDER_CREATED for message in e.outbox)
+    if unaccounted and not _went_well(e, "9") and waiting > accounted:
+        return "may be in its queue, where a message lies that nothing accounts for"
+    return ""
+
+
+def _times_sent(event: Event) -> int:
+    return {"drop": 0, "duplicate": 2}.get(str(event["data"].get("fault")), 1)
 
 
 def _unheard(e: Evidence) -> Iterable[Finding]:

@@ -132,6 +132,9 @@ CREATE TABLE IF NOT EXISTS lab.faults (
     owner       integer,           -- the database connection of whoever armed it; when that is gone its halts end
     armed_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+ALTER TABLE lab.faults ADD COLUMN IF NOT EXISTS times_per_order integer; -- how often for one order; null: always
+-- Connections are known by a number that begins again when the server does, so its start goes with it.
+ALTER TABLE lab.faults ADD COLUMN IF NOT EXISTS server timestamptz NOT NULL DEFAULT pg_postmaster_start_time();
 
 -- One row a firing: of a fault at a gate, or of what was done to a process or server (step is null).
 CREATE TABLE IF NOT EXISTS lab.firings (
@@ -146,6 +149,7 @@ CREATE TABLE IF NOT EXISTS lab.firings (
     pid      integer,
     fired_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE INDEX IF NOT EXISTS firings_order ON lab.firings (fault_id, order_id);
 
 -- One row an order that is halted at a gate, until it is released; `pending` holds events not yet in the journal.
 CREATE TABLE IF NOT EXISTS lab.halts (
@@ -162,6 +166,7 @@ CREATE TABLE IF NOT EXISTS lab.halts (
     released_at timestamptz,
     reason      text           -- why it was released: by whom, or because nobody was there any more
 );
+ALTER TABLE lab.halts ADD COLUMN IF NOT EXISTS life uuid; -- of the process; its pid can be another's after a restart
 
 -- Who listens for faults, by the connection it listens with, and the newest fault list it has taken in.
 CREATE TABLE IF NOT EXISTS lab.listeners (
@@ -170,6 +175,43 @@ CREATE TABLE IF NOT EXISTS lab.listeners (
     pid     integer NOT NULL,
     version bigint NOT NULL
 );
+ALTER TABLE lab.listeners ADD COLUMN IF NOT EXISTS server timestamptz NOT NULL DEFAULT '-infinity';
+ALTER TABLE lab.listeners ADD COLUMN IF NOT EXISTS life uuid; -- one for each time that a process runs
+
+-- Whether a connection of that number, to the server that was started then, is still there.
+CREATE OR REPLACE FUNCTION lab.is_connected(backend integer, server_started timestamptz) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT server_started = pg_postmaster_start_time() AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = backend)
+$$;
+
+-- Orders that are halted now; not `alive`: by a process that was killed there.
+CREATE OR REPLACE VIEW lab.halted AS
+SELECT EXISTS (SELECT FROM lab.listeners l WHERE l.life = h.life AND lab.is_connected(l.backend, l.server)) AS alive, h.*
+FROM lab.halts h WHERE released_at IS NULL;
+
+-- Take one of a fault's firings and record it: its number, or nothing if none is left. The fault's row is locked first,
+-- so that what is counted afterwards is all there is, whichever process has fired it.
+CREATE OR REPLACE FUNCTION lab.fire(
+    fault bigint, of_order text, at_step text, at_side text, delivery integer, by_process text, by_pid integer)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    armed lab.faults;
+    firing bigint;
+BEGIN
+    SELECT * INTO armed FROM lab.faults WHERE id = fault AND (times IS NULL OR fired < times) FOR UPDATE;
+    IF NOT FOUND OR armed.times_per_order <=
+        (SELECT count(*) FROM lab.firings f WHERE f.fault_id = fault AND f.order_id = of_order) THEN
+        RETURN NULL;
+    END IF;
+    UPDATE lab.faults SET fired = fired + 1 WHERE id = fault;
+    INSERT INTO lab.firings (fault_id, kind, order_id, step, side, attempt, process, pid)
+    VALUES (fault, armed.kind, of_order, at_step, at_side, delivery, by_process, by_pid) RETURNING id INTO firing;
+    PERFORM pg_notify('lab_firings', firing::text);
+    IF armed.fired + 1 = armed.times THEN
+        PERFORM pg_notify('lab_faults', '');
+    END IF;
+    RETURN firing;
+END $$;
 
 -- One row: the version of the fault list. Whoever arms or clears counts it up, and so waits for whoever does so too.
 CREATE TABLE IF NOT EXISTS lab.fault_list (version bigint NOT NULL);

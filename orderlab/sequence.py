@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from orderlab.nearest import nearest
+
 
 class Lane(StrEnum):
     """A column of the diagram, in the order in which the columns stand."""
@@ -152,5 +154,5 @@ def find_step(which: int | str) -> Step:
     found = _BY_LABEL.get(str(which)) or _BY_NAME.get(str(which))
     if found is None:
         known = ", ".join(f"{s.label} {s.name}" for s in STEPS)
-        raise KeyError(f"There is no step {which!r}. The steps are: {known}.")
+        raise KeyError(f"There is no step {which!r}.{nearest(which, _BY_NAME)} The steps are: {known}.")
     return found

@@ -2,10 +2,25 @@
 
 -- name: halted
 -- Where the order is halted now, and whether the process that halts it is still there.
-SELECT id, step, side, attempt, process, pid, pending,
-       EXISTS (SELECT FROM lab.listeners l JOIN pg_stat_activity a ON a.pid = l.backend
-               WHERE l.process = h.process AND l.pid = h.pid) AS alive
-FROM lab.halts h WHERE order_id = :order_id AND released_at IS NULL ORDER BY id;
+SELECT id, step, side, attempt, process, pid, pending, alive FROM lab.halted WHERE order_id = :order_id ORDER BY id;
+
+-- name: take_over^
+-- Make the pause that halts this order at every gate the caller's own, if there is one.
+UPDATE lab.faults SET owner = pg_backend_pid(), server = pg_postmaster_start_time(), seconds = :seconds
+WHERE id = (SELECT max(f.id) FROM lab.faults f JOIN lab.halted h ON h.fault_id = f.id
+            WHERE f.order_id = :order_id AND h.order_id = :order_id AND h.alive AND f.kind = 'pause'
+              AND f.step IS NULL AND f.side IS NULL AND f.times IS NULL)
+RETURNING id;
+
+-- name: is_owned^
+-- Whether a fault is there, and the caller's own.
+SELECT EXISTS (SELECT FROM lab.faults WHERE id = :fault_id AND owner = pg_backend_pid()
+               AND server = pg_postmaster_start_time());
+
+-- name: stands^
+-- How an order was placed, as the portal's form takes it: sku, quantity, payment token, design.
+SELECT i.sku, i.quantity, o.payment_token, o.design_outbox, o.design_idempotent_consumer
+FROM orders o JOIN order_items i USING (order_id) WHERE o.order_id = :order_id ORDER BY i.line LIMIT 1;
 
 -- name: fired
 -- What has fired since: at the order, or at a process or server as a whole. Pauses are what stepping itself does.
@@ -18,7 +33,8 @@ SELECT coalesce(max(id), 0) AS id FROM lab.firings;
 
 -- name: armed_now
 -- All faults that are armed or spent, but one.
-SELECT kind, step, side, order_id, attempt, probability, seed, seconds, times FROM lab.faults
+SELECT kind, step, side, order_id, attempt, probability, seed, seconds, times, times_per_order
+FROM lab.faults
 WHERE id <> :but ORDER BY id;
 
 -- name: tables^

@@ -14,6 +14,8 @@ from orderlab.messages import AUDIENCES, NOTIFICATION, ORDER_CONFIRMED, ORDER_CR
 
 AWAY = (OperationalError, AMQPError, OSError)
 """What Kombu, amqp and the socket raise when the broker is away, refuses, or does not confirm."""
+IN_TIME = {"read_timeout": 3, "write_timeout": 3}
+"""Transport options for somebody who looks: a broker that is frozen is told in three seconds."""
 
 DELIVERY_LIMIT = 100
 """Deliveries after which a message that takes its consumer down each time is dead-lettered by the broker."""

@@ -23,7 +23,8 @@ from kombu.exceptions import OperationalError
 from psycopg.rows import dict_row
 
 from orderlab import dead_letters, topology
-from orderlab.judge import Evidence, Judgement, Verdict, judge
+from orderlab.connecting import connect
+from orderlab.judge import Evidence, Judgement, Verdict, judge, where_queued
 from orderlab.order import Design, Status
 
 PATIENCE = 30.0
@@ -47,6 +48,7 @@ class Queues:
 
     ready: Mapping[str, int]
     consumed: bool
+    worker: bool = True  # whether a worker is there
 
     @property
     def idle(self) -> bool:
@@ -68,8 +70,13 @@ class Judge:
 
     def every_order(self) -> list[str]:
         """The ids of all orders, oldest first."""
-        with psycopg.connect(self._database_url, autocommit=True) as connection:
+        with connect(self._database_url) as connection:
             return [row[0] for row in queries.every_order(connection)]
+
+    def knows(self, order_id: str) -> bool:
+        """Whether anything was ever heard of this order."""
+        with connect(self._database_url) as connection:
+            return bool(queries.knows(connection, order_id=order_id)[0])
 
     def verdicts(
         self,
@@ -78,13 +85,15 @@ class Judge:
         told: Collection[str] = (),
         seen: Mapping[str, frozenset[str]] | None = None,
         patience: float = PATIENCE,
+        away: float | None = None,
     ) -> list[Verdict]:
         """The verdict on each order, once nothing is left that could move it or `patience` seconds have passed.
 
         `told` are the orders of which somebody got 200 or 201, where that is known; `seen` the types of messages that
-        a tap on the fanouts has seen, by order, where there was one.
+        a tap on the fanouts has seen, by order, where there was one. Raises `psycopg.OperationalError` when the
+        database is away at the end, or for more than `away` seconds.
         """
-        self.wait(order_ids, told=told, patience=patience)
+        self.wait(order_ids, told=told, patience=patience, away=away)
         return self.pronounce(order_ids, told=told, seen=seen)
 
     def pronounce(
@@ -96,9 +105,17 @@ class Judge:
     ) -> list[Verdict]:
         """The verdict on each order as it is now; what has yet to happen is taken for stuck."""
         queues = self._queues()
-        waiting, dead = self._waiting(queues), self._dead(queues)
+        dead = self._dead(queues)
+        waiting = queues.ready.get(topology.WORKER_QUEUE.name, 0)
+        accounted = self._undelivered() if waiting else 0
         return [
-            Verdict.of(replace(each, queued=each.order_id in waiting, dead=dead.get(each.order_id)))
+            Verdict.of(
+                replace(
+                    each,
+                    queued=where_queued(each, waiting, queues.worker, accounted),
+                    dead=dead.get(each.order_id),
+                )
+            )
             for each in self.evidence(order_ids, told, seen)
         ]
 
@@ -109,18 +126,23 @@ class Judge:
         told: Collection[str] = (),
         certain: bool = True,
         patience: float = PATIENCE,
+        away: float | None = None,
     ) -> bool:
         """Wait until nothing is left that could move these orders; False if patience ran out before.
 
         `certain` is whether a recorded ack is one that reached the broker: not so if that has just been killed.
+        `away` is for how many seconds the database may be away (None: for as long as there is patience); raises
+        `psycopg.OperationalError` after that.
         """
+        answered = time.monotonic()
         end, before, since, dead = time.monotonic() + patience, None, time.monotonic(), dict[str, str]()
         while time.monotonic() < end:
             try:
-                with psycopg.connect(self._database_url, autocommit=True, connect_timeout=3) as connection:
+                with connect(self._database_url) as connection:
                     connection.execute("LISTEN order_events")
                     while (now := time.monotonic()) < end:
                         evidence, queues = self.evidence(order_ids, told), self._queues()
+                        answered = time.monotonic()
                         if (state := (evidence, queues)) != before:
                             before, since, dead = state, now, self._dead(queues)
                         evidence = [replace(each, dead=dead.get(each.order_id)) for each in evidence]
@@ -129,6 +151,8 @@ class Judge:
                         for _ in connection.notifies(timeout=min(left, 0.25, end - now), stop_after=1):
                             pass
             except psycopg.OperationalError:
+                if away is not None and time.monotonic() > answered + away:
+                    raise
                 time.sleep(0.2)  # away; whoever took it away brings it back
         return False
 
@@ -140,7 +164,7 @@ class Judge:
     ) -> list[Evidence]:
         """What the tables and the inbox say of each order, as it is now."""
         arrived = self._arrived(order_ids)
-        with psycopg.connect(self._database_url, row_factory=dict_row, autocommit=True) as connection:
+        with connect(self._database_url, row_factory=dict_row) as connection:
             return [
                 replace(
                     _evidence(row),
@@ -153,12 +177,12 @@ class Judge:
 
     def stock_off(self) -> dict[str, int]:
         """By how much each product's reservation differs from what orders hold; those that are exact are left out."""
-        with psycopg.connect(self._database_url, autocommit=True) as connection:
+        with connect(self._database_url) as connection:
             return {sku: int(off) for sku, off in queries.stock(connection) if off}
 
     def _queues(self) -> Queues:
         try:
-            with Connection(self._amqp_url, connect_timeout=3) as connection:
+            with Connection(self._amqp_url, connect_timeout=3, transport_options=topology.IN_TIME) as connection:
                 channel = connection.channel()
                 told = {q.name: channel.queue_declare(queue=q.name, passive=True) for q in topology.QUEUES}
         except _BROKER_AWAY:
@@ -166,16 +190,13 @@ class Judge:
         return Queues(
             {name: int(answer.message_count) for name, answer in told.items()},
             all(told[name].consumer_count for name in _CONSUMED),
+            told[topology.WORKER_QUEUE.name].consumer_count > 0,
         )
 
-    def _waiting(self, queues: Queues) -> set[str]:
-        """The orders whose OrderCreated waits for a worker. Looked at only where something does: to the broker a look
-        is a delivery."""
-        if not queues.ready.get(topology.WORKER_QUEUE.name):
-            return set()
-        with Connection(self._amqp_url, connect_timeout=3) as connection:
-            queue = topology.WORKER_QUEUE(connection.channel())
-            return {str((raw.headers or {}).get("cloudEvents_subject")) for raw in iter(queue.get, None)}
+    def _undelivered(self) -> int:
+        """How many messages in the worker's queue are accounted for by orders that no worker has had yet."""
+        with connect(self._database_url) as connection:
+            return int(queries.undelivered(connection)[0])
 
     def _dead(self, queues: Queues) -> dict[str, str]:
         """Why there are messages in `orders.dead`, by order. Looked at anew only when their number has changed."""

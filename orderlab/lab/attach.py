@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from orderlab.errors import OrderlabError
+from orderlab.sequence import find_step
 from orderlab.settings import Settings
 from orderlab.stack.home import Home, default_home
 
@@ -32,6 +33,14 @@ class Attached:
     database_url: str
     jwt_secret: str
     home: Path | None  # None: reached by addresses alone
+
+
+def label_of(step: int | str) -> str:
+    """The label of the step with this number, label or name; raise `LabError` if there is none."""
+    try:
+        return find_step(step).label
+    except KeyError as error:
+        raise LabError(str(error.args[0])) from None
 
 
 def is_told() -> bool:

@@ -6,11 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orderlab.client import OrdersClient
-from orderlab.lab.attach import Attached, LabError
-from orderlab.sequence import find_step
+from orderlab.gates import AFTER, BEFORE
+from orderlab.lab.attach import Attached, LabError, label_of
+from orderlab.lab.calls import public
+from orderlab.lab.kinds import OrderId
+from orderlab.nearest import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +27,11 @@ if TYPE_CHECKING:
     from orderlab.lab.stepping import SteppingRun
     from orderlab.verdicts import Judge
 
+DATABASE_AWAY = 3.0
+"""Seconds for which a verdict waits for a database that is away: a killed one takes less to be back."""
 
+
+@public
 class Breaking(ABC):
     """What a notebook breaks in the running lab, and how it sees what came of that."""
 
@@ -59,32 +66,40 @@ class Breaking(ABC):
         script: Planned | Iterable[Planned] = (),
         designs: Sequence[str] = ("as-drawn", "default"),
         name: str = "ws",
-        **order: Any,
+        *,
+        items: Mapping[str, int] | None = None,
+        payment_token: str = "tok_ok",
     ) -> Comparison:
         """Run one script of faults (`orderlab.lab.script`) on an order of each design, and show them side by side.
 
-        The orders go through the real portal, one after the other, and their ids begin with `name`; `order` is what
-        its form takes: sku, quantity, payment_token. Waits until nothing more comes. Raises `ImpossibleFault` if a
-        fault can't fire, `LabError` for a design that there is not.
+        The orders go through the real portal, one after the other, and their ids begin with `name`; `items`
+        is {sku: quantity}, of one product. Waits until nothing more comes. Raises `ImpossibleFault` if a fault can't
+        fire, `LabError` for an order that the form or the API refuses though nothing was broken.
         """
+        from orderlab.lab.button import one_product
         from orderlab.lab.compare import compare
 
         read = lambda order_id: self.client.events(order_id, self._token())  # noqa: E731
-        return compare(self._lab, self._judge, read, script, designs, name, order)
+        return compare(self._lab, self._judge, read, script, designs, name, one_product(items, payment_token))
 
     def step_through(
-        self, order_id: str | None = None, items: Mapping[str, int] | None = None, **more: Any
+        self,
+        order_id: OrderId | None = None,
+        items: Mapping[str, int] | None = None,
+        payment_token: str = "tok_ok",
+        design: str = "default",
+        patience: float = 20.0,
     ) -> SteppingRun:
         """Have the portal's button pressed for an order that halts at every arrow: `run.next()` goes on by one.
 
-        `items` is {sku: quantity}, of one product; `more` is `payment_token`, `design` ("default", "no-outbox",
-        "no-idempotent-consumer", "as-drawn") and `patience`, in seconds.
+        `items` is {sku: quantity}, of one product; `design` is "default", "no-outbox", "no-idempotent-consumer" or
+        "as-drawn"; `patience` is in seconds. An order that is halted already is taken up where it stands, as it is.
         """
         from orderlab.lab.stepping import begin
 
-        return begin(self._lab, order_id or self.new_id(), items, **more)
+        return begin(self._lab, order_id or self.new_id(), items, payment_token, design, patience)
 
-    def save(self, order_id: str, file: str | Path) -> Path:
+    def save(self, order_id: OrderId, file: str | Path) -> Path:
         """Write an order's run into one file, which `Run.open` shows with no lab: its events, and its tables now."""
         from orderlab.lab.saving import save
 
@@ -92,18 +107,21 @@ class Breaking(ABC):
 
     # what it amounts to
 
-    def verdict(self, order_id: str, patience: float = 30) -> Verdict:
+    def verdict(self, order_id: OrderId, patience: float = 30) -> Verdict:
         """What the order's end state amounts to, and the events that show it. Waits until nothing is left that could
-        move it; what has not happened after `patience` seconds is stuck.
+        move it; what has not happened after `patience` seconds is stuck. Raises `LabError` where nothing is known of
+        such an order.
         """
         told = [order_id] if self._answered[order_id] else []
-        return self._judge.verdicts([order_id], told=told, patience=patience)[0]
+        if not told and not self._judge.knows(order_id):
+            raise LabError(f"There is no order {order_id!r}.{nearest(order_id, self._judge.every_order())}")
+        return self._judge.verdicts([order_id], told=told, patience=patience, away=DATABASE_AWAY)[0]
 
     def verdicts(self, patience: float = 30) -> pd.DataFrame:
         """The verdict on every order, oldest first."""
         import pandas as pd
 
-        found = self._judge.verdicts(self._judge.every_order(), patience=patience)
+        found = self._judge.verdicts(self._judge.every_order(), patience=patience, away=DATABASE_AWAY)
         rows = [(each.order_id, each.status, str(each.word), each.reason) for each in found]
         return pd.DataFrame(rows, columns=["order_id", "status", "verdict", "reason"])
 
@@ -124,7 +142,9 @@ class Breaking(ABC):
 
         if self._lab.home is None:
             raise LabError("This lab was not brought up by ./lab up here, so nothing can be killed in it.")
-        cells = command.chosen(kind, [find_step(step).label for step in steps], designs, when)
+        if when not in (BEFORE, AFTER, None):
+            raise LabError(f"A gate is {BEFORE!r} or {AFTER!r} its step, and not {when!r}.")
+        cells = command.chosen(kind, [label_of(step) for step in steps], designs, when)
         results = [result for together in Runner(self._lab.home).run(cells) for result in together]
         words = {result.cell: (result.word,) for result in results}
         return Grid(kind, words, order_ids={result.cell: result.order_id for result in results})

@@ -7,14 +7,17 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from amqp.exceptions import AMQPError
 from kombu import Connection, Consumer, Queue
 from kombu.exceptions import OperationalError
 
 from orderlab import topology
 from orderlab.lab.attach import LabError
+from orderlab.lab.calls import RABBITMQ_AWAY, public
+from orderlab.lab.kinds import OrderId
 from orderlab.lab.shown import Copy
+from orderlab.nearest import nearest
 
-_AWAY = "RabbitMQ does not answer. `./lab status` says what runs; `./lab up` starts it."
 QUIET = 0.2
 """Seconds without a message after which a tap holds all that was published."""
 
@@ -22,16 +25,17 @@ QUIET = 0.2
 def depths(amqp_url: str) -> dict[str, int]:
     """How many messages wait in each queue of the topology (those in a consumer's hands are not counted)."""
     try:
-        with Connection(amqp_url, connect_timeout=5) as connection:
+        with Connection(amqp_url, connect_timeout=3, transport_options=topology.IN_TIME) as connection:
             channel = connection.channel()
             return {
                 queue.name: int(channel.queue_declare(queue=queue.name, passive=True).message_count)
                 for queue in topology.QUEUES
             }
-    except (OperationalError, OSError):
-        raise LabError(_AWAY) from None
+    except (OperationalError, AMQPError, OSError):
+        raise LabError(RABBITMQ_AWAY) from None
 
 
+@public
 class Tap:
     """A queue of one's own, bound to a fanout exchange: it gets a copy of every message, and takes none from anybody.
 
@@ -41,25 +45,27 @@ class Tap:
     def __init__(self, amqp_url: str, exchange: str) -> None:
         exchanges = {known.name: known for known in topology.EXCHANGES}
         if exchange not in exchanges:
-            raise LabError(f"There is no exchange {exchange!r} to tap. The exchanges are: {', '.join(exchanges)}.")
+            raise LabError(
+                f"There is no exchange {exchange!r} to tap.{nearest(exchange, exchanges)} The exchanges are: {', '.join(exchanges)}."
+            )
         self.exchange = exchange
         self._copies: list[Copy] = []
-        self._connection = Connection(amqp_url, connect_timeout=5)
+        self._connection = Connection(amqp_url, connect_timeout=3)
         try:
             channel = self._connection.channel()
             queue = Queue("", exchanges[exchange], exclusive=True, auto_delete=True, durable=False)
             self._consumer = Consumer(channel, [queue], on_message=self._keep, no_ack=True)
             self._consumer.consume()
-        except (OperationalError, OSError):
-            raise LabError(_AWAY) from None
+        except (OperationalError, AMQPError, OSError):
+            raise LabError(RABBITMQ_AWAY) from None
 
-    def messages(self, order_id: str | None = None) -> list[Copy]:
+    def messages(self, order_id: OrderId | None = None) -> list[Copy]:
         """The copies that have come so far, only those of an order if one is given."""
         while self._receive(QUIET):
             pass
         return [copy for copy in self._copies if order_id in (None, copy.order_id)]
 
-    def message(self, order_id: str, timeout: float = 10) -> Copy:
+    def message(self, order_id: OrderId, timeout: float = 10) -> Copy:
         """The first copy of a message of this order; waits for it up to `timeout` seconds, else raises `LabError`."""
         end = time.monotonic() + timeout
         while True:
@@ -91,7 +97,7 @@ class Tap:
             self._connection.drain_events(timeout=max(seconds, 0.001))
         except TimeoutError:
             return False
-        except (OperationalError, OSError):
+        except (OperationalError, AMQPError, OSError):
             raise LabError("RabbitMQ has closed the tap's connection. Open a new one with lab.tap(…).") from None
         return True
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import unescape
+from typing import Any
 
 import httpx
 
 from orderlab.lab.attach import LabError
+from orderlab.nearest import nearest
 from orderlab.order import DESIGNS, is_order_id
 
 _CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
@@ -34,10 +37,21 @@ class Wanted:
             raise LabError(f"{self.order_id!r} can't be an order's id: letters, digits, '.', '_' and '-', at most 64.")
 
 
+def one_product(items: Mapping[str, int] | None, payment_token: str) -> dict[str, Any]:
+    """What the form takes of an order, as `press` takes it. Raises `LabError` for more than one product."""
+    chosen = dict(items or {"KEYBOARD": 1})
+    if len(chosen) != 1:
+        raise LabError("The portal's form takes one product: items={sku: quantity}.")
+    ((sku, quantity),) = chosen.items()
+    return {"sku": sku, "quantity": quantity, "payment_token": payment_token}
+
+
 def check_design(design: str) -> None:
     """Raise `LabError` for a design that there is not."""
     if design not in DESIGNS:
-        raise LabError(f"There is no design {design!r}. The designs are: {', '.join(DESIGNS)}.")
+        raise LabError(
+            f"There is no design {design!r}.{nearest(design, DESIGNS)} The designs are: {', '.join(DESIGNS)}."
+        )
 
 
 @dataclass(frozen=True)
@@ -51,6 +65,11 @@ class Pressed:
     shown: bool
     error: str = ""
     told: tuple[str, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        """Whether trying again would be in vain."""
+        return not self.shown and self.status is not None and self.status < 500
 
 
 def press(

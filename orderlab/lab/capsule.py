@@ -21,7 +21,7 @@ def write(
     faults: Sequence[Mapping[str, Any]],
     firings: Sequence[Mapping[str, Any]],
 ) -> Path:
-    """Write a capsule; the file's path."""
+    """Write a capsule; the file's path. Raises `LabError` if it can't be written."""
     told = {
         "format": FORMAT,
         "version": VERSION,
@@ -31,7 +31,10 @@ def write(
         "moments": [moment.as_json() for moment in moments],
     }
     path = Path(file)
-    path.write_text(json.dumps(told, ensure_ascii=False, default=str), encoding="utf-8")
+    try:
+        path.write_text(json.dumps(told, ensure_ascii=False, default=str), encoding="utf-8")
+    except OSError as error:
+        raise LabError(f"{file} can't be written: {error.strerror}.") from None
     return path
 
 

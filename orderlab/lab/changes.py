@@ -23,20 +23,35 @@ _KEYS = {
 }
 _TOLD = {
     "orders": ("status", "rejection_reason", "deliveries"),
-    "products": ("reserved",),
     "outbox": ("published",),
     "notifications": ("status", "reason"),
 }
 """Columns whose changes are told."""
 
 SHARED = "products"
-"""The table whose rows are everybody's: its changes are told only where the arrow is about stock."""
+"""The table whose rows are everybody's: what this order has moved there is told by its arrows and items."""
+
+_MOVES = {"14": 1, "15c": -1}
 
 
-def table_changes(before: Tables, after: Tables, shared: bool) -> Iterator[tuple[str, str]]:
-    """(table, what changed) for each row that came, changed or went; the shared table's only if `shared`."""
+def stock_changes(tables: Tables, news: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """(table, what this order's arrows have set aside or given back), a product each. `news` are events."""
+    forgets = any(not row["design_idempotent_consumer"] for row in tables.get("orders", ()))
+    moved = 0
+    for event in news:
+        if event["outcome"] == "ok":
+            twice = forgets and event["data"].get("fault") == "duplicate"
+            moved += _MOVES.get(str(event["label"]), 0) * (2 if twice else 1)
+    for item in sorted(tables.get("order_items", ()), key=lambda item: str(item["sku"])):
+        if moved:
+            yield SHARED, f"{item['sku']}: reserved {moved * item['quantity']:+d}"
+
+
+def table_changes(before: Tables, after: Tables, news: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """(table, what changed) for each row that came, changed or went; `news` are the events that changed it."""
     for name, key in _KEYS.items():
-        if name == SHARED and not shared:
+        if name == SHARED:
+            yield from stock_changes(after, news)
             continue
         old = {row[key]: row for row in before.get(name, ())}
         new = {row[key]: row for row in after.get(name, ())}
@@ -81,15 +96,10 @@ def _new(table: str, row: Row) -> str:
     if table == "outbox":
         audience = f" to {row['data']['audience']}" if "audience" in row["data"] else ""
         return f"{row['type']}{audience} from {row['source']}, {_published(row)}"
-    if table == "notifications":
-        return f"{row['type']} to {row['audience']}, {row['status']}"
-    return f"{row['sku']}: {row['reserved']} reserved"
+    return f"{row['type']} to {row['audience']}, {row['status']}"
 
 
 def _changed(table: str, old: Row, new: Row) -> str:
-    if table == "products":
-        more = new["reserved"] - old["reserved"]
-        return f"{new['sku']}: reserved {more:+d}" if more else ""
     if table == "outbox":
         return f"{new['type']}: {_published(new)}" if old["published"] != new["published"] else ""
     said = [

@@ -12,6 +12,7 @@ from orderlab.client import ApiProblem
 from orderlab.lab.attach import Attached, LabError
 from orderlab.lab.beside import Side, aligned, expected_labels, side_by_side_svg, side_by_side_text
 from orderlab.lab.button import Pressed, check_design, press
+from orderlab.lab.calls import public
 from orderlab.lab.drawing import picture
 from orderlab.lab.script import Planned, as_script, fate
 from orderlab.lab.tables import connected
@@ -27,6 +28,7 @@ PATIENCE = 60.0
 _CHARGED = {0: "not charged", 1: "charged once", 2: "charged twice"}
 
 
+@public
 class Comparison:
     """What one script did to each design: a drawing with a column a design; as text, a line an arrow."""
 
@@ -103,6 +105,9 @@ def _run(
         armed = [planned.arm(connection, order_id, connection.info.backend_pid) for planned in script]
         try:
             pressed = _insist(lab.portal_url, order_id, design, order)
+            if pressed.refused and not list(faults.queries.firings(connection, order_id=order_id)):
+                said = " ".join(pressed.told) or f"its page answers {pressed.status}."
+                raise LabError(f"The portal refused the order, and nothing had been broken: {said}")
             (verdict,) = judge.verdicts([order_id], told=[order_id] if pressed.shown else [], patience=PATIENCE)
         finally:
             for fault in armed:
@@ -130,8 +135,7 @@ def _insist(portal_url: str, order_id: str, design: str, order: Mapping[str, Any
             if time.monotonic() > end:
                 raise
         else:
-            refused = pressed.status is not None and pressed.status < 500
-            if pressed.shown or refused or time.monotonic() > end:
+            if pressed.shown or pressed.refused or time.monotonic() > end:
                 return pressed
         time.sleep(0.5)  # in which a person reads what the page says
 

@@ -8,7 +8,7 @@ from typing import Any
 from orderlab.gates import AFTER, BEFORE
 from orderlab.lab import strands, watch
 from orderlab.lab.watch import Halt, Watch
-from orderlab.sequence import Outcome
+from orderlab.sequence import Outcome, find_step
 
 
 class Course:
@@ -42,6 +42,24 @@ class Course:
             self.delivering = False
         elif halt.strand not in ("request", "worker"):
             self.over.add(halt.strand)
+
+    def take_up(self, halts: Sequence[Halt]) -> str:
+        """Take what has happened to an order that is halted for shown; where it stands, in words."""
+        alive = [halt for halt in halts if halt.alive]
+        self._known = set()
+        written = [event for halt in alive for event in halt.events]
+        self.trace = next((e["trace_id"] for e in [*written, *self._watch.journal()] if e["trace_id"]), "")
+        journal = self._watch.journal()
+        there = {strands.key(event) for event in journal}
+        self.events = [event for event in journal if event["label"] not in ("18a", "18b")]
+        self.events += [e for e in written if e["ended_at"] is not None and strands.key(e) not in there]
+        self.events += [event for event in journal if event["label"] in ("18a", "18b")]
+        self.delivering = any(halt.strand == "worker" and not halt.at("12", BEFORE) for halt in alive)
+        first = min(alive, key=strands.place, default=None)
+        if first is None:  # released meanwhile
+            return "a moment ago"
+        self.strand = first.strand
+        return f"{first.side} {first.step} {find_step(first.step).name}, in the {first.process}"
 
     def halts(self) -> list[Halt]:
         """Where the order is halted; a halt whose process was killed is no more."""

@@ -3,29 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from orderlab import faults
 from orderlab.gates import BEFORE, Kind
+from orderlab.lab.calls import checked, public
+from orderlab.lab.kinds import OrderId
 from orderlab.lab.tables import connected
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_ARMED = ("id", "kind", "step", "side", "order_id", "attempt", "probability", "seed", "seconds", "times", "fired")
+_ARMED = (
+    "id",
+    "kind",
+    "step",
+    "side",
+    "order_id",
+    "attempt",
+    "probability",
+    "seed",
+    "seconds",
+    "times",
+    "times_per_order",
+    "fired",
+)
 _FIRED = ("id", "kind", "order_id", "step", "side", "attempt", "process", "pid", "fired_at")
 _HALTED = ("id", "order_id", "step", "side", "attempt", "process", "pid", "halted_at")
 
 
+@dataclass(frozen=True)
+class _Which:
+    """Whom a fault hits, and how often."""
+
+    order_id: str | None
+    attempt: int | None
+    times: int | None
+    times_per_order: int | None
+    probability: float
+    seed: int
+
+
+@public
 class Faults:
     """Arms faults in the running services.
 
     What all of them take: `step` is a number (9), a label ("15c") or a name; `when` is "before" or "after" the step;
-    `order_id` is one order's, or a pattern as of a shell (`ws-*`), or None for every order; `attempt` is which
-    delivery; `times` is how often it fires (None: always). With a `probability` the same `seed` hits the same orders
-    in every run. Each returns the fault's number once every process has it (a few milliseconds), and raises
+    `order_id` is one order's (or the order), or a pattern as of a shell (`ws-*`), or None for every order; `attempt` is
+    which delivery; `times` is how often it fires in all (None: always), `times_per_order` how often for one order. With
+    a `probability` the same `seed` hits the same orders in every run: `drop(9, probability=0.01, times=None,
+    times_per_order=1)` loses one message in a hundred, and lets the relay's try go through. Each returns the fault's number once every process has it (a few milliseconds), and raises
     `ImpossibleFault`, with the reason, for a fault that can't fire.
     """
 
@@ -33,50 +63,120 @@ class Faults:
         self._database_url = database_url
 
     def pause(
-        self, step: int | str, when: str = BEFORE, order_id: str | None = None, *, seconds: float = 0, **more: Any
+        self,
+        step: int | str,
+        when: str = BEFORE,
+        order_id: OrderId | None = None,
+        *,
+        seconds: float = 0,
+        attempt: int | None = None,
+        times: int | None = 1,
+        times_per_order: int | None = None,
+        probability: float = 1.0,
+        seed: int = 0,
     ) -> int:
         """Halt the order there until `release`, or for so many `seconds`; ten minutes at most if none are given."""
-        return self._arm(Kind.PAUSE, step, when, order_id, seconds=seconds, **more)
+        which = _Which(order_id, attempt, times, times_per_order, probability, seed)
+        return self._arm(Kind.PAUSE, step, when, which, seconds)
 
     def delay(
-        self, step: int | str, when: str = BEFORE, order_id: str | None = None, *, seconds: float = 1, **more: Any
+        self,
+        step: int | str,
+        when: str = BEFORE,
+        order_id: OrderId | None = None,
+        *,
+        seconds: float = 1,
+        attempt: int | None = None,
+        times: int | None = 1,
+        times_per_order: int | None = None,
+        probability: float = 1.0,
+        seed: int = 0,
     ) -> int:
         """Let the order wait there for so many `seconds`."""
-        return self._arm(Kind.DELAY, step, when, order_id, seconds=seconds, **more)
+        which = _Which(order_id, attempt, times, times_per_order, probability, seed)
+        return self._arm(Kind.DELAY, step, when, which, seconds)
 
-    def fail(self, step: int | str, when: str = BEFORE, order_id: str | None = None, **more: Any) -> int:
+    def fail(
+        self,
+        step: int | str,
+        when: str = BEFORE,
+        order_id: OrderId | None = None,
+        *,
+        attempt: int | None = None,
+        times: int | None = 1,
+        times_per_order: int | None = None,
+        probability: float = 1.0,
+        seed: int = 0,
+    ) -> int:
         """Raise the error that the step would really meet: a server away, a token refused, a gateway silent."""
-        return self._arm(Kind.FAIL, step, when, order_id, **more)
+        which = _Which(order_id, attempt, times, times_per_order, probability, seed)
+        return self._arm(Kind.FAIL, step, when, which)
 
-    def crash(self, step: int | str, when: str = BEFORE, order_id: str | None = None, **more: Any) -> int:
+    def crash(
+        self,
+        step: int | str,
+        when: str = BEFORE,
+        order_id: OrderId | None = None,
+        *,
+        attempt: int | None = None,
+        times: int | None = 1,
+        times_per_order: int | None = None,
+        probability: float = 1.0,
+        seed: int = 0,
+    ) -> int:
         """SIGKILL the process that performs the step. The supervisor brings it back, and it knows of nothing."""
-        return self._arm(Kind.CRASH, step, when, order_id, **more)
+        which = _Which(order_id, attempt, times, times_per_order, probability, seed)
+        return self._arm(Kind.CRASH, step, when, which)
 
-    def drop(self, step: int | str, when: str = BEFORE, order_id: str | None = None, **more: Any) -> int:
+    def drop(
+        self,
+        step: int | str,
+        when: str = BEFORE,
+        order_id: OrderId | None = None,
+        *,
+        attempt: int | None = None,
+        times: int | None = 1,
+        times_per_order: int | None = None,
+        probability: float = 1.0,
+        seed: int = 0,
+    ) -> int:
         """Let the arrow get lost on its way, unseen by whoever sent it."""
-        return self._arm(Kind.DROP, step, when, order_id, **more)
+        which = _Which(order_id, attempt, times, times_per_order, probability, seed)
+        return self._arm(Kind.DROP, step, when, which)
 
-    def duplicate(self, step: int | str, when: str = BEFORE, order_id: str | None = None, **more: Any) -> int:
+    def duplicate(
+        self,
+        step: int | str,
+        when: str = BEFORE,
+        order_id: OrderId | None = None,
+        *,
+        attempt: int | None = None,
+        times: int | None = 1,
+        times_per_order: int | None = None,
+        probability: float = 1.0,
+        seed: int = 0,
+    ) -> int:
         """Let the arrow's effect happen twice."""
-        return self._arm(Kind.DUPLICATE, step, when, order_id, **more)
+        which = _Which(order_id, attempt, times, times_per_order, probability, seed)
+        return self._arm(Kind.DUPLICATE, step, when, which)
 
     def list(self) -> pd.DataFrame:
         """What is armed and can still fire."""
         with connected(self._database_url) as connection:
             return _frame(faults.queries.armed(connection), _ARMED)
 
-    def firings(self, order_id: str | None = None) -> pd.DataFrame:
+    def firings(self, order_id: OrderId | None = None) -> pd.DataFrame:
         """What has fired, oldest first; with an order, only what hit that one."""
         with connected(self._database_url) as connection:
             return _frame(faults.queries.firings(connection, order_id=order_id), _FIRED)
 
-    def halts(self, order_id: str | None = None) -> pd.DataFrame:
-        """Who is halted now, and where."""
+    def halts(self, order_id: OrderId | None = None) -> pd.DataFrame:
+        """Who is halted now, and where; not those whose process was killed there."""
         with connected(self._database_url) as connection:
             rows = faults.queries.halts(connection, order_id=order_id)
             return _frame(((row[0], *row[2:8], row[9]) for row in rows), _HALTED)
 
-    def release(self, order_id: str | None = None) -> int:
+    def release(self, order_id: OrderId | None = None) -> int:
         """Let halted orders go on, all of them or one; how many halts that ended. A pause that is armed stays so."""
         with connected(self._database_url) as connection:
             halts = [row[0] for row in faults.queries.halts(connection, order_id=order_id)]
@@ -87,13 +187,14 @@ class Faults:
         with connected(self._database_url) as connection:
             faults.clear(connection)
 
+    @checked
     def __repr__(self) -> str:
         frame = self.list()
         return "nothing is armed" if frame.empty else frame.to_string(index=False)
 
-    def _arm(self, kind: Kind, step: int | str, when: str, order_id: str | None, **more: Any) -> int:
+    def _arm(self, kind: Kind, step: int | str, when: str, which: _Which, seconds: float = 0) -> int:
         with connected(self._database_url) as connection:
-            return faults.arm(connection, kind, step, when, order_id=order_id, **more)
+            return faults.arm(connection, kind, step, when, seconds=seconds, **asdict(which))
 
 
 def record(connection: psycopg.Connection[Any], kind: str, process: str) -> None:

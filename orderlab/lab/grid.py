@@ -8,10 +8,10 @@ from typing import Any
 
 from orderlab.expectations import KINDS, Cell, cells, expect
 from orderlab.judge import Word
-from orderlab.lab.attach import LabError
+from orderlab.lab.attach import LabError, label_of
+from orderlab.lab.calls import public
 from orderlab.lab.drawing import picture
 from orderlab.order import DESIGNS
-from orderlab.sequence import find_step
 
 Words = tuple[Word, ...]
 
@@ -29,6 +29,7 @@ SIGNS = {
 _LEFT, _TOP, _WIDE, _HIGH = 268, 82, 38, 30  # of the first square, and of each
 
 
+@public
 class Grid:
     """A matrix for a notebook: a picture that also shows where the notebook is not trusted, and its text.
 
@@ -51,7 +52,7 @@ class Grid:
 
     def order_id(self, step: int | str, design: str = "default", when: str | None = None) -> str:
         """The order of a cell that was run just now; `when` is not needed where only one side was."""
-        label = find_step(step).label
+        label = label_of(step)
         found = [
             order_id
             for cell, order_id in self.order_ids.items()

@@ -17,9 +17,12 @@ from orderlab import tokens
 from orderlab.client import OrdersClient
 from orderlab.lab.attach import LabError, attach
 from orderlab.lab.breaking import Breaking
+from orderlab.lab.calls import checked, public
 from orderlab.lab.drawing import Drawing
+from orderlab.lab.kinds import OrderId
 from orderlab.lab.portal import RECORDED, Portal, answer, order_body
 from orderlab.lab.shown import Answer, Order, Token
+from orderlab.nearest import nearest
 from orderlab.order import TRANSITIONS, Status
 from orderlab.trace import new_traceparent, trace_id
 
@@ -35,6 +38,8 @@ LONG_POLL = 5.0
 """Seconds for which the API is asked to wait for the next event. Two events written at the same moment can show in
 the other order than their ids, and the first then goes unannounced; so this is short."""
 
+_AT_ONCE = 500  # threads that a kernel can bear
+
 # An order has come to its end when these are in its journal, beside a final status.
 _LAST = {
     "10": "respond_created",
@@ -44,11 +49,13 @@ _LAST = {
 }
 
 
+@public
 class Lab(Breaking):
     """The running lab. `Lab()` finds it; `./lab up` starts it. Everything here goes through the lab's own front doors:
     its HTTP API, its database, its broker.
     """
 
+    @checked
     def __init__(self, home: str | Path | None = None) -> None:
         """Attach to the lab in `home`, else the one that is found; raise `NoLab` if there is none."""
         self._lab = attach(home)
@@ -72,24 +79,25 @@ class Lab(Breaking):
         """An order id that nobody has used: `name` and six random digits. Choosing the id is the client's business."""
         return f"{name}-{secrets.token_hex(3)}"
 
-    def portal(self, order_id: str | None = None) -> Portal:
+    def portal(self, order_id: OrderId | None = None) -> Portal:
         """Play the portal for one order, an arrow a call."""
         return Portal(self.client, order_id or self.new_id(), self._answered)
 
     def create_order(
         self,
-        order_id: str | None = None,
+        order_id: OrderId | None = None,
         items: Mapping[str, int] | None = None,
-        **more: Any,
+        payment_token: str = "tok_ok",
+        customer: Mapping[str, str] | None = None,
     ) -> Order:
-        """Steps 1 to 11 in one call, as the portal does them; `items` is {sku: quantity}.
+        """Steps 1 to 11 in one call, as the portal does them; `items` is {sku: quantity}, `customer` {name, email}.
 
-        `more` is `payment_token` and `customer`. Returns the order; raises `ApiProblem` if the API refuses.
+        Returns the order; raises `ApiProblem` if the API refuses.
         """
         portal = self.portal(order_id)
         portal.click_create_order()
         portal.request_demo_token()
-        order = Order(portal.post_order(items, **more).body)
+        order = Order(portal.post_order(items, payment_token, customer).body)
         portal.show_confirmation()
         return order
 
@@ -132,12 +140,13 @@ class Lab(Breaking):
 
     def post_order(
         self,
-        order_id: str | None = None,
+        order_id: OrderId | None = None,
         items: Mapping[str, int] | None = None,
+        payment_token: str = "tok_ok",
+        customer: Mapping[str, str] | None = None,
         *,
         token: Token | str | None = None,
         body: Any = None,
-        **more: Any,
     ) -> Answer:
         """POST /orders alone (4), and the answer whatever it is. A `body` of your own takes the place of the fields.
 
@@ -147,7 +156,7 @@ class Lab(Breaking):
         text = token.text if isinstance(token, Token) else token
         traceparent = new_traceparent()
         headers = {"traceparent": traceparent} | ({"Authorization": f"Bearer {text}"} if text else {})
-        json = order_body(order_id or self.new_id(), items, **more) if body is None else body
+        json = order_body(order_id or self.new_id(), items, payment_token, customer) if body is None else body
         answered = answer(self._http.post("/orders", json=json, headers=headers))
         if answered.status in RECORDED and isinstance(json, dict):
             self._answered[str(json.get("order_id"))].add(trace_id(traceparent))
@@ -155,6 +164,8 @@ class Lab(Breaking):
 
     def at_once(self, times: int, call: Callable[..., T], *arguments: Any, **named: Any) -> list[T]:
         """Make one call so many times at the same moment, each in a thread of its own; the results."""
+        if not 1 <= times <= _AT_ONCE:
+            raise LabError(f"At once can be from 1 to {_AT_ONCE} calls, and not {times}.")
         gate = threading.Barrier(times)
 
         def one(_: int) -> T:
@@ -166,7 +177,7 @@ class Lab(Breaking):
 
     # following an order
 
-    def order(self, order_id: str) -> Order:
+    def order(self, order_id: OrderId) -> Order:
         """The order as the API tells it now."""
         return Order(self.client.order(order_id, self._token()))
 
@@ -177,7 +188,7 @@ class Lab(Breaking):
         columns = ["order_id", "status", "rejection_reason", "total", "currency", "created_at"]
         return pd.DataFrame(self.client.orders(self._token(), limit=limit)["orders"], columns=columns)
 
-    def wait(self, order_id: str, timeout: float = 30) -> Order:
+    def wait(self, order_id: OrderId, timeout: float = 30) -> Order:
         """Wait until the order has come to its end: final status, message acked, both webhooks recorded, and every
         POST of it that was answered to this notebook.
 
@@ -196,12 +207,12 @@ class Lab(Breaking):
             told = self.client.events(order_id, self._token(), after=newest, wait=min(left, LONG_POLL))
         return self.order(order_id)
 
-    def journal(self, order_id: str) -> list[dict[str, Any]]:
+    def journal(self, order_id: OrderId) -> list[dict[str, Any]]:
         """The order's events in reading order, as the API gives them."""
         events: list[dict[str, Any]] = self.client.events(order_id, self._token())["events"]
         return events
 
-    def events(self, order_id: str) -> pd.DataFrame:
+    def events(self, order_id: OrderId) -> pd.DataFrame:
         """The order's events as a DataFrame: `began` and `took` are milliseconds, `began` since the first event."""
         import pandas as pd
 
@@ -214,12 +225,12 @@ class Lab(Breaking):
         columns = ["label", "name", "outcome", "lane", "attempt", "began", "took", "trace_id", "data"]
         return frame[columns].rename(columns={"label": "step"})
 
-    def sequence(self, order_id: str) -> Drawing:
+    def sequence(self, order_id: OrderId) -> Drawing:
         """What happened to the order, as the diagram draws it."""
         told = self.client.events(order_id, self._token())
         return Drawing.of(told["events"], title=f"{order_id} · {told['status']}")
 
-    def timeline(self, order_id: str) -> Timeline:
+    def timeline(self, order_id: OrderId) -> Timeline:
         """What happened to the order, as bars over time."""
         from orderlab.lab.timeline import Timeline
 
@@ -232,10 +243,12 @@ class Lab(Breaking):
         """How many of a product are set aside for orders."""
         products = self.table("products").set_index("sku")
         if sku not in products.index:
-            raise LabError(f"There is no product {sku!r}. The products are: {', '.join(products.index)}.")
+            raise LabError(
+                f"There is no product {sku!r}.{nearest(sku, products.index)} The products are: {', '.join(products.index)}."
+            )
         return int(products.reserved[sku])
 
-    def table(self, name: str, order_id: str | None = None, limit: int = 100) -> pd.DataFrame:
+    def table(self, name: str, order_id: OrderId | None = None, limit: int = 100) -> pd.DataFrame:
         """The last rows of a table in PostgreSQL, oldest first; only those of an order if one is given."""
         from orderlab.lab.tables import read_table
 

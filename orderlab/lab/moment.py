@@ -16,8 +16,6 @@ from orderlab.lab.rows import Event
 from orderlab.lab.shown import Copy, claims_text
 from orderlab.sequence import WEBHOOK_FAILED, find_step
 
-_STOCK = {"14", "15c"}
-
 
 @dataclass(frozen=True, repr=False)
 class Moment:
@@ -41,14 +39,18 @@ class Moment:
     def title(self) -> str:
         """What the moment is about."""
         if self.arrows:
-            news = self.events[-len(self.arrows) :]
-            return " and ".join(f"{event['label']} {event['name']}" for event in news)
+            return " and ".join(f"{event['label']} {event['name']}" for event in self.news)
         if self.before:
             step = find_step(self.before)
             return f"before {step.label} {step.name}"
         if self.died:
             return "a crash"
         return "the end" if self.ended else "no arrow"
+
+    @property
+    def news(self) -> Sequence[Event]:
+        """The events that are new."""
+        return self.events[-len(self.arrows) :] if self.arrows else ()
 
     @property
     def idle(self) -> bool:
@@ -65,8 +67,8 @@ class Moment:
         """(where, what changed), a row or a queue each."""
         found: list[tuple[str, str]] = []
         if self.tables is not None and self.tables_before is not None:
-            shared = bool(_STOCK & set(self.arrows))
-            found += [(f"table {name}", said) for name, said in table_changes(self.tables_before, self.tables, shared)]
+            told = table_changes(self.tables_before, self.tables, self.news)
+            found += [(f"table {name}", said) for name, said in told]
         if self.queues is not None and self.queues_before is not None:
             found += [
                 (f"queue {name}", said) for name, said in queue_changes(self.queues_before, self.queues, self.died)
@@ -120,6 +122,24 @@ class Moment:
     def from_json(cls, told: Mapping[str, Any]) -> Moment:
         """What `as_json` gave."""
         return cls(**{**told, "arrows": tuple(told["arrows"]), "said": tuple(told["said"])})
+
+
+def passed(order_id: str, shown: Sequence[Event], gone_by: Sequence[Event], said: str) -> list[Moment]:
+    """A moment for each arrow that went by while nobody looked; 15c goes with 16, whose transaction it is.
+
+    `shown` are the events that were there before.
+    """
+    moments: list[Moment] = []
+    events, arrows = list(shown), list[str]()
+    for event in gone_by:
+        events.append(event)
+        arrows.append(str(event["label"]))
+        if arrows[-1] != "15c":
+            moments.append(
+                Moment(order_id, list(events), tuple(arrows), said=(said,), claims=event["data"].get("claims"))
+            )
+            arrows = []
+    return moments
 
 
 def names(event: Event) -> set[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from orderlab.client import ClientSteps, OrdersClient
+from orderlab.lab.calls import public
 from orderlab.lab.shown import Answer, Token
 from orderlab.sequence import CLICK_CREATE_ORDER, POST_ORDER, REQUEST_DEMO_TOKEN, SHOW_CONFIRMATION
 from orderlab.trace import new_traceparent, trace_id
@@ -43,6 +44,7 @@ def answer(response: httpx.Response) -> Answer:
     return Answer(response.status_code, response.reason_phrase, response.headers, body)
 
 
+@public
 class Portal:
     """One person, one order. Each call is one numbered arrow, or the request that sets several off."""
 
@@ -64,13 +66,18 @@ class Portal:
         self._token = Token(self._steps(REQUEST_DEMO_TOKEN, self._client.login, self._trace, self.order_id))
         return self._token
 
-    def post_order(self, items: Mapping[str, int] | None = None, **more: Any) -> Answer:
-        """4 to 10: POST /orders with the token. `more` is `payment_token` and `customer`.
+    def post_order(
+        self,
+        items: Mapping[str, int] | None = None,
+        payment_token: str = "tok_ok",
+        customer: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """4 to 10: POST /orders with the token; `items` is {sku: quantity}.
 
         Raises `ApiProblem` if the API refuses.
         """
         token = self._token or self.request_demo_token()
-        body = order_body(self.order_id, items, **more)
+        body = order_body(self.order_id, items, payment_token, customer)
         response = self._steps(POST_ORDER, self._client.create_order, body, token.text, self._trace)
         self._answered[self.order_id].add(trace_id(self._trace))
         return answer(response)

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from orderlab import stack
 from orderlab.lab.attach import Attached, LabError
+from orderlab.lab.calls import checked, public
 from orderlab.lab.faults import record
 from orderlab.lab.tables import connected
+from orderlab.nearest import nearest
 from orderlab.stack import StackError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+@public
 class Processes:
     """The lab's programs: postgresql, rabbitmq, the services, the portal. What is done to them is in the firings."""
 
@@ -60,6 +63,7 @@ class Processes:
         rows = [(name, service.state, service.pids) for name, service in services.items()]
         return pd.DataFrame(rows, columns=["process", "state", "pids"])
 
+    @checked
     def __repr__(self) -> str:
         return self.status().to_string(index=False)
 
@@ -72,7 +76,9 @@ class Processes:
     def _known(self, name: str) -> None:
         programs = stack.attached(self._home).programs
         if name not in programs:
-            raise StackError(f"There is no {name!r} in this lab. There are: {', '.join(programs)}.")
+            raise StackError(
+                f"There is no {name!r} in this lab.{nearest(name, programs)} There are: {', '.join(programs)}."
+            )
 
     @staticmethod
     def _spare_jupyter(verb: str, name: str) -> None:

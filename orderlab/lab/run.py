@@ -9,11 +9,15 @@ from typing import Any
 from orderlab.gates import AFTER, BEFORE
 from orderlab.lab import capsule
 from orderlab.lab.attach import LabError
+from orderlab.lab.calls import public
 from orderlab.lab.drawing import Drawing
 from orderlab.lab.moment import Moment, names
 from orderlab.sequence import find_step
 
+_BACK = "run.back() looks at earlier arrows again."
 
+
+@public
 class Run:
     """The moments of one order. `Run.open(file)` has them from a file, and needs no lab."""
 
@@ -29,6 +33,7 @@ class Run:
         self.faults: list[Mapping[str, Any]] = list(faults)
         self.firings: list[Mapping[str, Any]] = list(firings)
         self._at = -1
+        self._over = ""  # why there is no more to come, if the order is not at its end
 
     @classmethod
     def open(cls, file: str | Path) -> Run:
@@ -46,7 +51,7 @@ class Run:
         if self._at == len(self.moments) - 1:
             moment = self._more()
             if moment is None:
-                raise LabError(f"{self.order_id} has come to its end. run.back() looks at earlier arrows again.")
+                raise LabError(self._over or f"{self.order_id} has come to its end. {_BACK}")
             self.moments.append(moment)
         self._at += 1
         return self.moments[self._at]
@@ -69,6 +74,13 @@ class Run:
         if when not in (BEFORE, AFTER):
             raise LabError(f"An order is halted {BEFORE!r} or {AFTER!r} a step, and not {when!r}.")
         before = find_step(step).label if when == BEFORE else ""
+        if self._at >= 0 and (self.now.before == before if before else self._shows(self.now, called)):
+            if not self._may_come_again():
+                return self.now
+        elif not self._lies_ahead(called, before) and not self._may_come_again():
+            shown = [moment for moment in self.moments[: self._at + 1] if self._shows(moment, called)]
+            if shown:
+                raise LabError(f"{called} has happened already. run.back({step!r}) looks at it again.")
         while True:
             moment = self._next_towards(before)
             if moment.before == before if before else self._shows(moment, called):
@@ -79,7 +91,7 @@ class Run:
     def finish(self) -> Moment:
         """Let the order go on by itself, and look at the end; or, when nothing comes any more, at what is missing."""
         while moment := self._more():
-            self.moments.append(moment)
+            self.moments += [*self._gone_by(), moment]
             if moment.idle or moment.ended:
                 break
         if not self.moments:
@@ -110,14 +122,26 @@ class Run:
         """The next moment, where a step that one wants to be halted before may be named."""
         return self.next()
 
+    def _lies_ahead(self, called: str, before: str) -> bool:
+        """Whether it was seen already, and lies ahead of what is looked at."""
+        ahead = self.moments[self._at + 1 :]
+        return any(moment.before == before if before else self._shows(moment, called) for moment in ahead)
+
+    def _may_come_again(self) -> bool:
+        """Whether an arrow that was shown can come a second time. All that a run from a file has is there."""
+        return False
+
+    def _gone_by(self) -> list[Moment]:
+        """Arrows that nobody has looked at before the newest moment came."""
+        return []
+
     def _more(self) -> Moment | None:
         """A moment that was not seen yet; None at the end. A run from a file has no more."""
         return None
 
     @staticmethod
     def _shows(moment: Moment, called: str) -> bool:
-        news = moment.events[-len(moment.arrows) :] if moment.arrows else []
-        return any(called in names(event) for event in news)
+        return any(called in names(event) for event in moment.news)
 
 
 def _called(step: int | str) -> str:

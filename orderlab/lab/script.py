@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from orderlab import faults
 from orderlab.gates import Kind, chance, check
+from orderlab.lab.calls import checked
 from orderlab.sequence import find_step
 
 ATTEMPTS = range(1, 5)
@@ -50,29 +50,73 @@ def as_script(planned: Planned | Iterable[Planned]) -> list[Planned]:
     return [planned] if isinstance(planned, Planned) else list(planned)
 
 
-def crash(step: int | str, when: str = "before", **more: Any) -> Planned:
-    """SIGKILL for the process that performs the step; `more` are the other fields of `Planned`."""
-    return Planned(Kind.CRASH, step, when, **more)
+@checked
+def crash(
+    step: int | str,
+    when: str = "before",
+    *,
+    attempt: int | None = None,
+    times: int | None = 1,
+    probability: float = 1.0,
+    seed: int = 0,
+) -> Planned:
+    """SIGKILL for the process that performs the step; the rest is as in `Planned`."""
+    return Planned(Kind.CRASH, step, when, attempt, times, probability, seed)
 
 
-def fail(step: int | str, when: str = "before", **more: Any) -> Planned:
+@checked
+def fail(
+    step: int | str,
+    when: str = "before",
+    *,
+    attempt: int | None = None,
+    times: int | None = 1,
+    probability: float = 1.0,
+    seed: int = 0,
+) -> Planned:
     """The error that the step would really meet."""
-    return Planned(Kind.FAIL, step, when, **more)
+    return Planned(Kind.FAIL, step, when, attempt, times, probability, seed)
 
 
-def drop(step: int | str, **more: Any) -> Planned:
+@checked
+def drop(
+    step: int | str,
+    *,
+    attempt: int | None = None,
+    times: int | None = 1,
+    probability: float = 1.0,
+    seed: int = 0,
+) -> Planned:
     """The arrow gets lost, unseen by whoever sent it."""
-    return Planned(Kind.DROP, step, **more)
+    return Planned(Kind.DROP, step, "before", attempt, times, probability, seed)
 
 
-def duplicate(step: int | str, **more: Any) -> Planned:
+@checked
+def duplicate(
+    step: int | str,
+    *,
+    attempt: int | None = None,
+    times: int | None = 1,
+    probability: float = 1.0,
+    seed: int = 0,
+) -> Planned:
     """The arrow's effect happens twice."""
-    return Planned(Kind.DUPLICATE, step, **more)
+    return Planned(Kind.DUPLICATE, step, "before", attempt, times, probability, seed)
 
 
-def delay(step: int | str, when: str = "before", *, seconds: float, **more: Any) -> Planned:
+@checked
+def delay(
+    step: int | str,
+    when: str = "before",
+    *,
+    seconds: float,
+    attempt: int | None = None,
+    times: int | None = 1,
+    probability: float = 1.0,
+    seed: int = 0,
+) -> Planned:
     """The order waits there for so many seconds."""
-    return Planned(Kind.DELAY, step, when, seconds=seconds, **more)
+    return Planned(Kind.DELAY, step, when, attempt, times, probability, seed, seconds)
 
 
 def fate(script: Sequence[Planned], order_id: str) -> list[bool]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
 
@@ -20,14 +20,16 @@ from orderlab import faults
 from orderlab.gates import AFTER, BEFORE, PROCESS, Kind
 from orderlab.lab import strands, watch
 from orderlab.lab.attach import Attached, LabError
-from orderlab.lab.button import Pressed, Wanted, press
+from orderlab.lab.button import Pressed, Wanted, one_product, press
+from orderlab.lab.calls import public
 from orderlab.lab.course import Course
-from orderlab.lab.moment import Moment
-from orderlab.lab.run import Run
+from orderlab.lab.interrupts import held_back
+from orderlab.lab.moment import Moment, passed
+from orderlab.lab.run import _BACK, Run
 from orderlab.lab.script import Planned, as_script
 from orderlab.lab.tables import answering, connected
 from orderlab.lab.watch import Halt, Messages, Watch
-from orderlab.order import TRANSITIONS, Status
+from orderlab.order import DESIGNS, TRANSITIONS, Design, Status
 from orderlab.sequence import Outcome, find_step
 
 PATIENCE = 20.0
@@ -39,13 +41,20 @@ ARRIVES = 1.0
 LONGEST = 3600.0
 """Seconds that an order stays halted at one gate, as long as the notebook is there."""
 
+BREATH = 0.25
+"""Seconds for which nothing is looked at, not even whether the person has interrupted."""
+
+_WENT_BY = "The order went on by itself here: what this arrow has changed was not looked at."
+_WENT_BEFORE = "This arrow was there before the order was taken up: what it has changed was not looked at."
 _SETTLES = ("10", "18a", "18b", "19")  # what is written behind these is there before the next arrow is shown
 
 
+@public
 class SteppingRun(Run):
     """A run of a live order. Close it, or let the notebook's kernel end, and the order goes on by itself."""
 
-    def __init__(self, lab: Attached, wanted: Wanted, patience: float) -> None:
+    def __init__(self, lab: Attached, wanted: Wanted, patience: float, taken_up: bool = False) -> None:
+        """`taken_up`: the order is halted already, and is looked at from where it stands; else the button is pressed."""
         super().__init__(wanted.order_id)
         order_id = wanted.order_id
         self._lab, self._wanted, self._patience = lab, wanted, patience
@@ -58,28 +67,50 @@ class SteppingRun(Run):
         self._halt: Halt | None = None  # where the order stands at the arrow that was shown last
         self._said: list[str] = []
         self._stop_before = ""
-        self._done = False
+        self._done = self._free = False
+        self._taken_up = taken_up
+        self._passed: list[Moment] = []  # arrows that went by in `finish`
+        self._ready: Moment | None = None  # computed, and not handed over because of an interrupt
+        self._look: Callable[[], None] = lambda: None  # raises where an interrupt has come
         self._pressed: Pressed | None = None
         self._broke_off = False  # the API or the portal was killed, with whatever it had in hand
-        with connected(lab.database_url) as connection:
-            self._pause = faults.arm(
+        try:
+            with answering():
+                self._pause = (taken_up and self._watch.take_over(LONGEST)) or self._arm_pause()
+                if taken_up:
+                    self._take_up()
+        except BaseException:
+            self._watch.close()
+            self._messages.close()
+            raise
+        if not taken_up:
+            threading.Thread(target=self._button, name=f"button of {order_id}", daemon=True).start()
+
+    def _arm_pause(self) -> int:
+        with connected(self._lab.database_url) as connection:
+            return faults.arm(
                 connection,
                 Kind.PAUSE,
-                order_id=order_id,
+                order_id=self.order_id,
                 times=None,
                 seconds=LONGEST,
                 owner=self._watch.connection.info.backend_pid,
             )
 
-        def button() -> None:
-            try:
-                self._pressed = press(lab.portal_url, **asdict(wanted))
-            except LabError as error:
-                self._pressed = Pressed(None, False, error.detail)
-            with suppress(LabError), connected(lab.database_url) as connection:
-                connection.execute("SELECT pg_notify('lab_halts', '')")
+    def _button(self) -> None:
+        try:
+            self._pressed = press(self._lab.portal_url, **asdict(self._wanted))
+        except LabError as error:
+            self._pressed = Pressed(None, False, error.detail)
+        with suppress(LabError), connected(self._lab.database_url) as connection:
+            connection.execute("SELECT pg_notify('lab_halts', '')")
 
-        threading.Thread(target=button, name=f"button of {order_id}", daemon=True).start()
+    def _take_up(self) -> None:
+        """Take what has happened for seen, up to the arrow at which the order stands."""
+        stands = self._course.take_up(self._watch.halts())
+        self.moments = passed(self.order_id, [], self._course.events, _WENT_BEFORE)
+        self._at = len(self.moments) - 1
+        self._said.append(f"{self.order_id} was halted {stands}, and is taken up there.")
 
     def __enter__(self) -> SteppingRun:
         return self
@@ -91,6 +122,7 @@ class SteppingRun(Run):
         """Let the order go on by itself, and look no more."""
         if not self._done:
             self._done = True
+            self._over = self._over or f"{self.order_id} was let go, and goes on by itself. {_BACK}"
             try:
                 self.faults = self._armed()
                 self._go_free()
@@ -102,7 +134,8 @@ class SteppingRun(Run):
     def finish(self) -> Moment:
         """Let the order go on by itself, and look at the end."""
         if not self._done:
-            self._go_free()
+            with answering():
+                self._go_free()
         return super().finish()
 
     def save(self, file: str | Path) -> Path:
@@ -150,24 +183,50 @@ class SteppingRun(Run):
             self._stop_before = ""
 
     def _more(self) -> Moment | None:
+        if self._ready is None and not self._done:
+            try:
+                with held_back(f"Interrupted. {self.order_id} stays where it is; run.next() goes on.") as self._look:
+                    if not self._free and not self._watch.owns(self._pause):
+                        self._lose(f"Another notebook has taken {self.order_id} up, or its faults were cleared.")
+                    self._ready = self._advance()
+            except psycopg.OperationalError:
+                self._lose(
+                    "PostgreSQL has gone away, and this run with it. The order goes on by itself when it is back."
+                )
+            if self._ready and self._ready.ended:
+                self.close()
+                self._over = ""
+        come, self._ready = self._ready, None
+        return come
+
+    def _lose(self, reason: str) -> NoReturn:
+        """End this run, and say why whenever it is asked to go on."""
+        self._over = reason
+        self.close()
+        raise LabError(reason)
+
+    def _gone_by(self) -> list[Moment]:
+        gone, self._passed = self._passed, []
+        return gone
+
+    def _may_come_again(self) -> bool:
+        """Whether something broke, or is to break, so that arrows are gone through a second time."""
         if self._done:
-            return None
-        try:
-            moment = self._advance()
-        except psycopg.OperationalError:
-            self.close()
-            raise LabError(
-                "PostgreSQL has gone away, and this run with it. The order goes on by itself when it is back."
-            ) from None
-        if moment.ended:
-            self.close()
-        return moment
+            return False
+        with answering():
+            broken = self.firings or self._armed() or self._watch.has_fired()
+            dead = not all(halt.alive for halt in self._watch.halts())
+        ways = {Outcome.FAILED, Outcome.DEFERRED, Outcome.REDELIVERED}
+        odd = any(event["outcome"] in ways for event in self._course.events)
+        return bool(broken) or dead or odd or any(moment.died for moment in self.moments)
 
     def _advance(self) -> Moment:
+        self._look()
         self._let_go()
         end = time.monotonic() + self._patience
         stall = time.monotonic() + STALL
         while True:
+            self._look()
             if self._hear():
                 return self._moment(died=True)
             page = self._page()  # before the halts: whoever has a page is halted no more
@@ -189,7 +248,7 @@ class SteppingRun(Run):
                 return self._ended()
             if time.monotonic() > end:
                 return self._in_vain()
-            self._watch.wait(min(end, max(stall, time.monotonic() + 0.5)) - time.monotonic())
+            self._watch.wait(min(end, stall, time.monotonic() + BREATH) - time.monotonic())
 
     def _let_go(self) -> None:
         """Release where the order stands; what is written behind the arrow is awaited, for it belongs to it."""
@@ -224,6 +283,10 @@ class SteppingRun(Run):
 
     def _page(self) -> Pressed | None:
         """The page that the person has; not before the answer was shown to leave."""
+        if self._taken_up:  # somebody else has it, and that is seen in the journal alone
+            answered = any(event["label"] == "10" for event in self._watch.journal())
+            held = any(halt.strand == "request" for halt in self._watch.halts() if halt.alive)
+            return Pressed(200, True) if answered and not held else None
         there = {event["label"] for event in self._course.events}
         return None if "10" in self._course.begun and "10" not in there else self._pressed
 
@@ -304,7 +367,11 @@ class SteppingRun(Run):
         rest = sorted(
             self._course.news(journal), key=lambda event: (event["label"] in ("18a", "18b"), place[strands.key(event)])
         )
-        return self._moment(rest, ended=True)
+        shown = list(self._course.events)
+        end = self._moment(rest, ended=True)
+        if self._free:
+            self._passed = passed(self.order_id, shown, end.events[len(shown) :], _WENT_BY)
+        return end
 
     def _missing(self, page: Pressed | None) -> list[str]:
         """What the order has yet to come to, as far as anything is under way for the person who has this page."""
@@ -336,7 +403,11 @@ class SteppingRun(Run):
         return strands.meant_for(self.order_id, self._watch.armed(self._pause))
 
     def _go_free(self) -> None:
-        faults.clear(self._watch.connection, self._pause)
+        self._free = True
+        if self._watch.owns(self._pause):
+            faults.clear(self._watch.connection, self._pause)
+            for halt in self._watch.halts() if self._taken_up else ():  # by whatever it was halted before
+                self._watch.release(halt)
         self._halt = None
         self._course.begun.clear()  # how they end is seen in the journal alone
 
@@ -349,9 +420,16 @@ def begin(
     design: str = "default",
     patience: float = PATIENCE,
 ) -> SteppingRun:
-    """Have the portal's button pressed for this order, which halts at every gate. Raises `LabError`."""
-    chosen = dict(items or {"KEYBOARD": 1})
-    if len(chosen) != 1:
-        raise LabError("The portal's form takes one product: items={sku: quantity}.")
-    ((sku, quantity),) = chosen.items()
-    return SteppingRun(lab, Wanted(order_id, sku, quantity, payment_token, design), patience)
+    """Have the portal's button pressed for this order, which halts at every gate; or take it up where it is halted.
+
+    Raises `LabError`.
+    """
+    with connected(lab.database_url) as connection:
+        halted = any(row[-1] for row in watch.queries.halted(connection, order_id=order_id))
+        row = watch.queries.stands(connection, order_id=order_id) if halted else None
+    if row:
+        sku, quantity, token, outbox, consumer = row
+        names = [name for name, known in DESIGNS.items() if known == Design(outbox, consumer)]
+        return SteppingRun(lab, Wanted(order_id, sku, quantity, token, names[0]), patience, taken_up=True)
+    wanted = Wanted(order_id, **one_product(items, payment_token), design=design)
+    return SteppingRun(lab, wanted, patience, taken_up=halted)

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from orderlab.connecting import connect
 from orderlab.lab.attach import LabError
+from orderlab.lab.calls import POSTGRESQL_AWAY
+from orderlab.nearest import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,13 +35,13 @@ def answering() -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError:
-        raise LabError("PostgreSQL does not answer. `./lab status` says what runs; `./lab up` starts it.") from None
+        raise LabError(POSTGRESQL_AWAY) from None
 
 
 @contextmanager
 def connected(database_url: str) -> Iterator[psycopg.Connection[Any]]:
     """A connection to the lab's database as its owner, in autocommit. Raises `LabError` where it does not answer."""
-    with answering(), psycopg.connect(database_url, connect_timeout=5, autocommit=True) as connection:
+    with answering(), connect(database_url) as connection:
         yield connection
 
 
@@ -47,7 +50,9 @@ def read_table(database_url: str, name: str, order_id: str | None, limit: int) -
     import pandas as pd
 
     if name not in _ORDER_BY:
-        raise LabError(f"There is no table {name!r} to show. The tables are: {', '.join(_ORDER_BY)}.")
+        raise LabError(
+            f"There is no table {name!r} to show.{nearest(name, _ORDER_BY)} The tables are: {', '.join(_ORDER_BY)}."
+        )
     if order_id is not None and name in _OF_NO_ORDER:
         raise LabError(f"The rows of {name} belong to no order. Leave the order id out.")
     query = sql.SQL(

@@ -17,6 +17,7 @@ from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 
 from orderlab import faults, topology
+from orderlab.connecting import connect
 from orderlab.gates import AFTER, Kind
 from orderlab.lab.changes import Queues, Row, Tables
 from orderlab.sequence import Step, find_step
@@ -74,7 +75,7 @@ class Watch:
     def __init__(self, database_url: str, order_id: str, skus: Iterable[str], since: int | None = None) -> None:
         """`since` is the number of the firing after which they are told; None: those from now on."""
         self._order_id, self._skus = order_id, list(skus)
-        self.connection = psycopg.connect(database_url, autocommit=True, connect_timeout=5)
+        self.connection = connect(database_url)
         self.connection.execute("LISTEN lab_halts; LISTEN lab_firings; LISTEN order_events")
         self._fired = int(queries.newest_firing(self.connection)[0]) if since is None else since
 
@@ -103,14 +104,41 @@ class Watch:
         names = ("kind", "step", "side", "attempt", "process")
         return [dict(zip(names, row[1:], strict=True)) for row in rows]
 
+    def take_over(self, seconds: float) -> int | None:
+        """Make the pause that halts the order at every gate this connection's own; None if there is none."""
+        found = queries.take_over(self.connection, order_id=self._order_id, seconds=seconds)
+        return int(found[0]) if found else None
+
+    def owns(self, pause: int) -> bool:
+        """Whether the pause is still this connection's."""
+        return bool(queries.is_owned(self.connection, fault_id=pause)[0])
+
     def crashed(self) -> bool:
         """Whether a crash has fired that `firings` has not told yet."""
+        return any(kind == Kind.CRASH for kind in self._unheard())
+
+    def has_fired(self) -> bool:
+        """Whether anything has fired that `firings` has not told yet."""
+        return bool(self._unheard())
+
+    def _unheard(self) -> list[str]:
         rows = queries.fired(self.connection, order_id=self._order_id, after=self._fired)
-        return any(row[1] == Kind.CRASH for row in rows)
+        return [row[1] for row in rows]
 
     def armed(self, but: int) -> list[dict[str, Any]]:
         """The faults there are for this order, but the run's own pause."""
-        names = ("kind", "step", "side", "order_id", "attempt", "probability", "seed", "seconds", "times")
+        names = (
+            "kind",
+            "step",
+            "side",
+            "order_id",
+            "attempt",
+            "probability",
+            "seed",
+            "seconds",
+            "times",
+            "times_per_order",
+        )
         return [dict(zip(names, row, strict=True)) for row in queries.armed_now(self.connection, but=but)]
 
     def tables(self) -> Tables:
@@ -189,7 +217,7 @@ class Messages:
 
     def _open(self) -> Any:
         if self._connection is None:
-            self._connection = Connection(self._url, connect_timeout=3)
+            self._connection = Connection(self._url, connect_timeout=3, transport_options=topology.IN_TIME)
             self._channel = self._connection.channel()
             arguments = {"x-max-length": _TAPPED}
             name = self._channel.queue_declare(queue="", exclusive=True, arguments=arguments).queue

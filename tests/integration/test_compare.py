@@ -88,7 +88,7 @@ def test_without_a_fault_two_designs_can_not_be_told_apart(notebook: Lab) -> Non
 def test_a_script_of_two_faults_goes_over_more_designs_and_other_orders(notebook: Lab) -> None:
     designs = ("no-idempotent-consumer", "no-outbox", "default")
     script = [fail(14), crash(15, "after", attempt=2)]
-    comparison = notebook.compare(script, designs, name="cmp", sku="MOUSE", quantity=2)
+    comparison = notebook.compare(script, designs, name="cmp", items={"MOUSE": 2})
     assert [told["charges"] for told in comparison.results.values()] == [
         "charged twice",
         "charged once",
@@ -98,7 +98,7 @@ def test_a_script_of_two_faults_goes_over_more_designs_and_other_orders(notebook
 
 
 def test_a_refusal_has_no_ghosts_of_what_it_never_should_have_come_to(notebook: Lab) -> None:
-    comparison = notebook.compare(name="cmp", sku="SOLD-OUT")
+    comparison = notebook.compare(name="cmp", items={"SOLD-OUT": 1})
     assert "missing" not in comparison.text
     assert {told["status"] for told in comparison.results.values()} == {"REJECTED"}
 

@@ -1,0 +1,19 @@
+"""What somebody probably meant. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """A sentence that names what was probably meant, with a blank before it; empty where nothing comes near."""
+    by_lower = {name.lower(): name for name in known}
+    found = get_close_matches(str(word).lower(), by_lower, n=1)
+    return f" Did you mean {by_lower[found[0]]!r}?" if found else ""
+
+
+def instead(word: object, known: Iterable[str], called: str) -> str:
+    """What could be said in place of a word that is not known, with a blank before it; `called` is what they are."""
+    names = list(known)
+    return f"{nearest(word, names)} {called}: {', '.join(names)}."
