@@ -16,7 +16,7 @@ from orderlab.lab.attach import LabError
 from orderlab.lab.calls import RABBITMQ_AWAY, public
 from orderlab.lab.kinds import OrderId
 from orderlab.lab.shown import Copy
-from orderlab.nearest import nearest
+from orderlab.nearest import instead
 
 QUIET = 0.2
 """Seconds without a message after which a tap holds all that was published."""
@@ -46,7 +46,7 @@ class Tap:
         exchanges = {known.name: known for known in topology.EXCHANGES}
         if exchange not in exchanges:
             raise LabError(
-                f"There is no exchange {exchange!r} to tap.{nearest(exchange, exchanges)} The exchanges are: {', '.join(exchanges)}."
+                f"There is no exchange {exchange!r} to tap.{instead(exchange, exchanges, 'The exchanges are')}"
             )
         self.exchange = exchange
         self._copies: list[Copy] = []

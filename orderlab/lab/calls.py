@@ -42,7 +42,8 @@ def public(cls: C) -> C:
         if name.startswith("_"):
             continue
         if isinstance(member, classmethod):
-            setattr(cls, name, classmethod(_checked(member.__func__, f"{cls.__name__}.{name}")))
+            method: Callable[..., Any] = member.__func__
+            setattr(cls, name, classmethod(_checked(method, f"{cls.__name__}.{name}")))
         elif inspect.isfunction(member):
             setattr(cls, name, _checked(member, f"{cls.__name__}.{name}"))
     return cls

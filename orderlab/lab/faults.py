@@ -55,8 +55,9 @@ class Faults:
     `order_id` is one order's (or the order), or a pattern as of a shell (`ws-*`), or None for every order; `attempt` is
     which delivery; `times` is how often it fires in all (None: always), `times_per_order` how often for one order. With
     a `probability` the same `seed` hits the same orders in every run: `drop(9, probability=0.01, times=None,
-    times_per_order=1)` loses one message in a hundred, and lets the relay's try go through. Each returns the fault's number once every process has it (a few milliseconds), and raises
-    `ImpossibleFault`, with the reason, for a fault that can't fire.
+    times_per_order=1)` loses one message in a hundred, and lets the relay's try go through. Each returns the fault's
+    number once every process has it (a few milliseconds), and raises `ImpossibleFault`, with the reason, for a fault
+    that can't fire.
     """
 
     def __init__(self, database_url: str) -> None:

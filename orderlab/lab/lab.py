@@ -22,7 +22,7 @@ from orderlab.lab.drawing import Drawing
 from orderlab.lab.kinds import OrderId
 from orderlab.lab.portal import RECORDED, Portal, answer, order_body
 from orderlab.lab.shown import Answer, Order, Token
-from orderlab.nearest import nearest
+from orderlab.nearest import instead
 from orderlab.order import TRANSITIONS, Status
 from orderlab.trace import new_traceparent, trace_id
 
@@ -243,9 +243,7 @@ class Lab(Breaking):
         """How many of a product are set aside for orders."""
         products = self.table("products").set_index("sku")
         if sku not in products.index:
-            raise LabError(
-                f"There is no product {sku!r}.{nearest(sku, products.index)} The products are: {', '.join(products.index)}."
-            )
+            raise LabError(f"There is no product {sku!r}.{instead(sku, products.index, 'The products are')}")
         return int(products.reserved[sku])
 
     def table(self, name: str, order_id: OrderId | None = None, limit: int = 100) -> pd.DataFrame:

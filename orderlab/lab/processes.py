@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orderlab import stack
+from orderlab import faults, stack
 from orderlab.lab.attach import Attached, LabError
 from orderlab.lab.calls import checked, public
 from orderlab.lab.faults import record
 from orderlab.lab.tables import connected
 from orderlab.nearest import nearest
 from orderlab.stack import StackError
+from orderlab.stack.home import SERVICES
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LISTENS = 20.0
+"""Seconds in which the services find a server again that was away."""
 
 
 @public
@@ -38,9 +43,13 @@ class Processes:
         stack.stop(self._home, name)
 
     def start(self, name: str) -> None:
-        """Start it, or wait for it if it was killed; returns when it is ready."""
+        """Start it, or wait for it if it was killed; returns when it is ready, and of a server when the services that
+        were left without it are back.
+        """
         self._known(name)
         stack.start(self._home, name)
+        if name in ("postgresql", "rabbitmq"):
+            self._until_served()
         self._record("start", name)
 
     def freeze(self, name: str) -> None:
@@ -72,6 +81,19 @@ class Processes:
         if self._lab.home is None:
             raise LabError("This lab's processes are kept elsewhere (containers?), so a notebook can't touch them.")
         return self._lab.home
+
+    def _until_served(self) -> None:
+        """Wait for every service that is wanted to be ready, and for its gates to listen."""
+        services = stack.status(self._home).services
+        running = [name for name in ("portal", *SERVICES) if name in services and services[name].state == "RUNNING"]
+        for name in running:
+            stack.start(self._home, name)
+        end = time.monotonic() + LISTENS
+        with connected(self._lab.database_url) as connection:
+            while not set(running) <= set(faults.listening(connection)):
+                if time.monotonic() > end:
+                    raise LabError(f"Not every service is back after {LISTENS:g} s. `./lab status` says what runs.")
+                time.sleep(0.05)
 
     def _known(self, name: str) -> None:
         programs = stack.attached(self._home).programs

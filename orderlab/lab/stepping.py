@@ -54,7 +54,7 @@ class SteppingRun(Run):
     """A run of a live order. Close it, or let the notebook's kernel end, and the order goes on by itself."""
 
     def __init__(self, lab: Attached, wanted: Wanted, patience: float, taken_up: bool = False) -> None:
-        """`taken_up`: the order is halted already, and is looked at from where it stands; else the button is pressed."""
+        """`taken_up`: the order is halted already, and is looked at from there; else the button is pressed."""
         super().__init__(wanted.order_id)
         order_id = wanted.order_id
         self._lab, self._wanted, self._patience = lab, wanted, patience
