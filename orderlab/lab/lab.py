@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import secrets
 import threading
 import time
@@ -166,6 +167,10 @@ class Lab(Breaking):
         """Make one call so many times at the same moment, each in a thread of its own; the results."""
         if not 1 <= times <= _AT_ONCE:
             raise LabError(f"At once can be from 1 to {_AT_ONCE} calls, and not {times}.")
+        try:
+            inspect.signature(call).bind(*arguments, **named)
+        except (TypeError, ValueError) as error:
+            raise LabError(f"It can't be called so: {error}.") from None
         gate = threading.Barrier(times)
 
         def one(_: int) -> T:

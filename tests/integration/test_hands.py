@@ -12,7 +12,6 @@ import pytest
 from orderlab import Lab
 from orderlab.lab.attach import LabError
 from orderlab.lab.script import crash
-from orderlab.order import DESIGNS
 from orderlab.topology import WORKER_QUEUE
 from tests.support import RunningLab
 
@@ -158,7 +157,6 @@ def test_a_verdict_takes_no_message_out_of_the_queue(lab: RunningLab, notebook: 
     lab.complete(order_id)
     (consumed,) = [event for event in lab.events(order_id) if event["label"] == "12"]
     assert (consumed["attempt"], consumed["outcome"]) == (1, "ok")
-    assert not [queue for queue in DESIGNS if queue in notebook.queues()]
     lab.sql("DELETE FROM orders WHERE order_id = %s RETURNING 1", lost)
 
 

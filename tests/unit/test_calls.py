@@ -187,11 +187,12 @@ def test_an_order_does_where_its_id_is_wanted() -> None:
 
 def test_an_interrupt_is_one_line_and_comes_only_where_the_work_lets_it() -> None:
     done = []
-    with pytest.raises(Interrupted, match="stands") as caught, held_back("It stands.") as look:
-        os.kill(os.getpid(), signal.SIGINT)
-        done.append("the rest of the arrow")
-        look()
-        done.append("never")
+    with pytest.raises(Interrupted, match="stands") as caught:  # noqa: PT012
+        with held_back("It stands.") as look:
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("the rest of the arrow")
+            look()
+            done.append("never")
     assert done == ["the rest of the arrow"]
     assert caught.value._render_traceback_() == ["Interrupted: It stands."]
     assert isinstance(caught.value, KeyboardInterrupt)
