@@ -9,7 +9,8 @@ from difflib import get_close_matches
 def nearest(word: object, known: Iterable[str]) -> str:
     """A sentence that names what was probably meant, with a blank before it; empty where nothing comes near."""
     by_lower = {name.lower(): name for name in known}
-    found = get_close_matches(str(word).lower(), by_lower, n=1)
+    asked = str(word).lower() if isinstance(word, str | int) else ""
+    found = get_close_matches(asked, by_lower, n=1)
     return f" Did you mean {by_lower[found[0]]!r}?" if found else ""
 
 

@@ -97,7 +97,8 @@ def _bound(
         if value is parameter.default or (value is None and "None" in str(parameter.annotation)):
             continue
         try:
-            bound.arguments[name] = kinds.KINDS.get(name, kinds.text)(value)
+            kind: kinds.Kind = kinds.KINDS.get(name, kinds.text)
+            bound.arguments[name] = kind(value)
         except kinds.Unfit as unfit:
             wrong = unfit.must if unfit.whole else f"{name} must be {unfit.must}, and not {kinds.shown(value)}."
             raise WrongCall(f"{called}(): {wrong}") from None

@@ -17,6 +17,7 @@ from orderlab.lab.drawing import picture
 from orderlab.lab.script import Planned, as_script, fate
 from orderlab.lab.tables import connected
 from orderlab.lab.words import ENGLISH
+from orderlab.order import DESIGNS
 
 if TYPE_CHECKING:
     from orderlab.lab.timeline import Timelines
@@ -76,6 +77,8 @@ def compare(
 ) -> Comparison:
     """Run the script on an order of each design, one after the other; `read` gives an order's journal from the API."""
     planned = as_script(script)
+    if not designs:
+        raise LabError(f"Name a design at least: {', '.join(DESIGNS)}.")
     for design in designs:
         check_design(design)
     ids = {design: _order_id(planned, name) for design in designs}

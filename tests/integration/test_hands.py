@@ -171,7 +171,7 @@ def test_a_database_that_is_away_is_told_within_seconds_and_again(lab: RunningLa
             with pytest.raises(LabError, match="PostgreSQL does not answer"):
                 call()
             assert time.monotonic() - began < 30  # it was told, and nobody's patience has run out
-        for _ in range(2):
+        for _ in range(2 if how == "stop" else 0):  # a frozen server's connections that are there go on
             with pytest.raises(LabError, match="PostgreSQL has gone away"):
                 run.next()
     finally:

@@ -187,7 +187,7 @@ def test_an_order_does_where_its_id_is_wanted() -> None:
 
 def test_an_interrupt_is_one_line_and_comes_only_where_the_work_lets_it() -> None:
     done = []
-    with pytest.raises(Interrupted, match="stands") as caught:  # noqa: PT012
+    with pytest.raises(Interrupted, match="stands") as caught:  # noqa: PT012, SIM117
         with held_back("It stands.") as look:
             os.kill(os.getpid(), signal.SIGINT)
             done.append("the rest of the arrow")
