@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from orderlab import client
 from orderlab.errors import OrderlabError
 from orderlab.lab import Lab, Run, calls, kinds, script
 from orderlab.lab.attach import Attached, LabError
@@ -66,6 +67,8 @@ RUBBISH = [
 @pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.setattr("orderlab.lab.lab.attach", lambda home=None: NOWHERE)
+    monkeypatch.setattr("orderlab.client._PATIENT", client._BRISK)  # nobody comes back here
+    monkeypatch.setattr("orderlab.lab.breaking.DATABASE_AWAY", 0.0)
     return Lab()
 
 
