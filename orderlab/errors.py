@@ -25,7 +25,7 @@ class OrderlabError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """One line in a notebook, where the way through our code helps nobody."""
-        return [f"{type(self).__name__}: {self.detail}"]
+        return [f"{type(self).__name__}: {' '.join(self.detail.split())}"]
 
 
 @dataclass(frozen=True)
