@@ -129,6 +129,7 @@ def _file(value: Any) -> Any:
         path = None
     if not isinstance(path, str) or not path or "\0" in path:
         raise Unfit("a file's path")
+    text(path)
     return value
 
 

@@ -6,6 +6,7 @@ import inspect
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,7 +66,8 @@ RUBBISH = [
 
 
 @pytest.fixture
-def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
+def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
+    monkeypatch.chdir(tmp_path)  # some rubbish is a good name for a file
     monkeypatch.setattr("orderlab.lab.lab.attach", lambda home=None: NOWHERE)
     monkeypatch.setattr("orderlab.client._PATIENT", client._BRISK)  # nobody comes back here
     monkeypatch.setattr("orderlab.lab.breaking.DATABASE_AWAY", 0.0)
@@ -106,7 +108,15 @@ GOOD: dict[str, Any] = {
     "file": "/nowhere/run.json",
     "exchange": "orders.created",
 }
-GOOD |= {"sku": "KEYBOARD", "times": 1, "call": len, "arguments": ("x",), "steps": [9], "items": {"KEYBOARD": 1}}
+GOOD |= {
+    "sku": "KEYBOARD",
+    "kind": "crash",
+    "times": 1,
+    "call": len,
+    "arguments": ("x",),
+    "steps": [9],
+    "items": {"KEYBOARD": 1},
+}
 
 
 def required(method: Any) -> dict[str, Any]:
