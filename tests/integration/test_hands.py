@@ -180,4 +180,5 @@ def test_a_database_that_is_away_is_told_within_seconds_and_again(lab: RunningLa
         else:
             notebook.processes.thaw("postgresql")
     assert notebook.create_order(notebook.new_id("hand"))["status"] == "RECEIVED"  # the services are back too
+    run.close()  # frozen, the server has kept the run too
     lab.complete(run.order_id)
