@@ -1,6 +1,7 @@
 """The bare bound: the statements and publishes that an order needs, by plain psycopg and amqp loops.
 
-No HTTP, no token, no service, no gate; the SQL is the lab's own, word for word.
+No HTTP, no token, no service, no gate; the SQL is the lab's own, word for word. `python -m bench.bare api …` places
+orders, and tells of them as `bench.load` does.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -20,6 +23,7 @@ from uuid import uuid4
 import amqp
 import psycopg
 
+from bench.load import Placed, order_of, tell
 from orderlab.sequence import STEPS, Step, find_step
 from orderlab.stack import State
 from orderlab.store import queries
@@ -29,9 +33,8 @@ OUT = QUEUE + ".out"
 NOBODY = QUEUE + ".nobody"
 """OrderConfirmed goes to whoever is interested: in the lab as here, to no queue."""
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-THREADS = {1: 4, 16: 12}
-"""Loops of the bare worker by number of clients; more do not make it faster."""
-NOTIFIERS = 2
+CLIENTS, WORKERS, NOTIFIERS = 16, 8, 2
+"""Loops at most; more do not make it faster."""
 
 
 def broker(amqp_url: str) -> Any:
@@ -82,59 +85,83 @@ def message(kind: str, order_id: str, **data: str) -> dict[str, Any]:
     return {"event_id": str(uuid4()), "type": kind, "source": "/bench", "data": body, "traceparent": TRACE}
 
 
-def api(state: State) -> Callable[[int], Callable[[str], None]]:
-    """A loop that does the API's part of an order: 6, 8, 9, and the batch that the journal writes behind it."""
+PRICES = {"KEYBOARD": "49.90", "MOUSE": "19.95", "MONITOR": "229.00", "HEADSET": "59.50"}
 
-    def client(_: int) -> Callable[[str], None]:
-        database, channel = psycopg.connect(state.database_url, autocommit=True), broker(state.amqp_url)
 
-        def place(order_id: str) -> None:
-            execute = database.execute
-            execute(queries.check_idempotency.sql, {"order_id": order_id, "skus": ["KEYBOARD"]}).fetchone()
-            created = message("OrderCreated", order_id)
-            execute(
-                queries.insert_order.sql,
-                {
-                    "order_id": order_id,
-                    "subject": "bench",
-                    "customer_name": "Ada",
-                    "customer_email": "ada@example.com",
-                    "payment_token": "tok_ok",
-                    "total": "49.90",
-                    "currency": "EUR",
-                    "design_outbox": True,
-                    "design_idempotent_consumer": True,
-                    "request": "{}",
-                    "traceparent": TRACE,
-                    "created_at": datetime.now(UTC),
-                    "items": json.dumps([{"line": 1, "sku": "KEYBOARD", "quantity": 1, "price": "49.90"}]),
-                    "messages": json.dumps([created]),
-                    "events": events(order_id, [STEPS[n - 1] for n in (3, 5, 6, 7, 8)]),
-                },
-            )
-            publish(channel, QUEUE, {"order_id": order_id})
-            behind = events(order_id, [STEPS[n - 1] for n in (9, 10)], is_open=False)
-            execute(queries.flush_journal.sql, {"events": behind, "published": [created["event_id"]]})
+def place(database: psycopg.Connection[Any], channel: Any, order: dict[str, Any]) -> None:
+    """The API's part of an order: 6, 8, 9, and the batch that the journal writes behind it."""
+    order_id, execute = order["order_id"], database.execute
+    skus = [item["sku"] for item in order["items"]]
+    execute(queries.check_idempotency.sql, {"order_id": order_id, "skus": skus}).fetchone()
+    created = message("OrderCreated", order_id)
+    items = [{"line": n, "price": PRICES[item["sku"]], **item} for n, item in enumerate(order["items"], start=1)]
+    execute(
+        queries.insert_order.sql,
+        {
+            "order_id": order_id,
+            "subject": "bench",
+            "customer_name": "Ada",
+            "customer_email": "ada@example.com",
+            "payment_token": "tok_ok",
+            "total": sum(Decimal(PRICES[sku]) for sku in skus),
+            "currency": "EUR",
+            "design_outbox": True,
+            "design_idempotent_consumer": True,
+            "request": json.dumps(order),
+            "traceparent": TRACE,
+            "created_at": datetime.now(UTC),
+            "items": json.dumps(items),
+            "messages": json.dumps([created]),
+            "events": events(order_id, [STEPS[n - 1] for n in (3, 5, 6, 7, 8)]),
+        },
+    )
+    publish(channel, QUEUE, {"order_id": order_id})
+    behind = events(order_id, [STEPS[n - 1] for n in (9, 10)], is_open=False)
+    execute(queries.flush_journal.sql, {"events": behind, "published": [created["event_id"]]})
 
-        return place
 
-    return client
+def place_all(database_url: str, amqp_url: str, orders: int, clients: int, products: int, run: str) -> None:
+    """So many orders by so many loops at once; says of each when it was sent and answered."""
+    placed: list[Placed] = []
+
+    def client(number: int) -> None:
+        database, channel = psycopg.connect(database_url, autocommit=True), broker(amqp_url)
+        start.wait()
+        for n in range(number, orders, loops):
+            order, sent = order_of(run, n, products), time.time()
+            refused = 0
+            while True:  # as a client would
+                try:
+                    place(database, channel, order)
+                    break
+                except psycopg.errors.DeadlockDetected:
+                    refused += 1
+            placed.append((order["order_id"], sent, time.time(), refused))
+
+    loops = min(clients, CLIENTS)
+    start = threading.Barrier(loops)
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(loops)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tell(placed)
 
 
 @contextmanager
-def worker(state: State, clients: int) -> Iterator[None]:
-    """The worker's and the notifier's part in a process of their own, for the time of a measurement."""
+def workers(state: State) -> Iterator[subprocess.Popen[str]]:
+    """The worker's and the notifier's part, in a process of their own."""
     channel = broker(state.amqp_url)
     with channel.connection:
         for queue in (QUEUE, OUT):
             channel.queue_declare(queue, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
-    command = [sys.executable, "-m", "bench.bare", state.database_url, state.amqp_url, str(THREADS[clients])]
+    command = [sys.executable, "-m", "bench.bare", "workers", state.database_url, state.amqp_url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     if not process.stdout.readline():  # it says when it is ready
         raise SystemExit("The bare worker has ended.")
     try:
-        yield
+        yield process
     finally:
         process.kill()
         process.wait()
@@ -144,9 +171,15 @@ def work(database_url: str, amqp_url: str, ready: threading.Barrier) -> None:
     """A loop that does the worker's part: 12 to 19, and the batch that the journal writes behind it."""
     database, channel = psycopg.connect(database_url, autocommit=True), broker(amqp_url)
 
+    def execute(statement: str, parameters: dict[str, Any]) -> psycopg.Cursor[Any]:
+        while True:
+            try:
+                return database.execute(statement, parameters)
+            except psycopg.errors.DeadlockDetected:
+                continue
+
     def process(delivery: Any) -> None:
         order_id = json.loads(delivery.body)["order_id"]
-        execute = database.execute
         execute(
             queries.start_processing.sql, {"order_id": order_id, "events": events(order_id, STEPS[11:12])}
         ).fetchone()
@@ -216,12 +249,21 @@ def end(failed: Any) -> None:
     os._exit(1)
 
 
-if __name__ == "__main__":
+def work_all(database_url: str, amqp_url: str) -> None:
+    """Every loop of the worker and the notifier, until this process is killed."""
     threading.excepthook = end
-    loops = [work] * int(sys.argv[3]) + [notify] * NOTIFIERS
+    loops = [work] * WORKERS + [notify] * NOTIFIERS
     all_of_them = threading.Barrier(len(loops) + 1)
     for loop in loops:
-        threading.Thread(target=loop, args=(sys.argv[1], sys.argv[2], all_of_them), daemon=True).start()
+        threading.Thread(target=loop, args=(database_url, amqp_url, all_of_them), daemon=True).start()
     all_of_them.wait()
     print("ready", flush=True)
     threading.Event().wait()
+
+
+if __name__ == "__main__":
+    what, *urls = sys.argv[1:4]
+    if what == "api":
+        place_all(*urls, *map(int, sys.argv[4:7]), sys.argv[7])
+    else:
+        work_all(*urls)

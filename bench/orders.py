@@ -1,161 +1,110 @@
-"""Orders accepted and confirmed a second, and latency, beside the bare bound in the same run. Prints ratios."""
+"""orderlab beside the peer and the bare bound, by turns in one run: rates, latencies, processor time, and the ratios.
+
+`--systems`, `--clients`, `--products` and `--rounds` run a part of it.
+"""
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
-import statistics
 import tempfile
-import threading
-import time
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-import psycopg
-from psycopg.rows import dict_row
 from rich.console import Console
 from rich.table import Table
 
-from bench import bare
-from orderlab import stack
-from orderlab.stack import State
+from bench import systems
+from bench.measure import Figures, measure, medians
+from bench.systems import System
+
+SYSTEMS = ("bare", "peer", "orderlab")
+LATENCIES = ("201 p50", "201 p99", "confirmed p50", "confirmed p99", "webhooks p50", "webhooks p99")
+PROGRAMS = ("postgresql", "rabbitmq", "orders-api", "worker", "notifier", "relay", "portal")
 
 
 @contextmanager
-def a_lab(home: Path) -> Iterator[State]:
-    """A private lab without Jupyter, for the time of the benchmark."""
-    stack.up(home, jupyter=False)
-    try:
-        yield stack.attached(home)
-    finally:
-        stack.down(home)
+def running(names: list[str], folder: Path) -> Iterator[list[System]]:
+    """These systems, orderlab on servers of its own, the others on servers alike."""
+    with ExitStack() as all_of_them:
+        enter, found = all_of_them.enter_context, []
+        if set(names) - {"orderlab"}:
+            state = enter(systems.servers(folder / "servers"))
+            for name, start in (("peer", systems.peer), ("bare", systems.bare_bound)):
+                if name in names:
+                    found.append(enter(start(folder / "servers", state)))
+        if "orderlab" in names:
+            found.append(enter(systems.orderlab(folder / "orderlab")))
+        yield sorted(found, key=lambda system: SYSTEMS.index(system.name))
 
 
-def order(order_id: str) -> dict[str, Any]:
-    """The order that is placed over and over."""
-    return {
-        "order_id": order_id,
-        "customer": {"name": "Ada", "email": "ada@example.com"},
-        "items": [{"sku": "KEYBOARD", "quantity": 1}],
-        "payment_token": "tok_ok",
-    }
+def by_turns(found: list[System], orders: int, clients: int, products: int, rounds: int) -> dict[str, list[Figures]]:
+    """Each system's figures, a measurement a round; who was first is last in the next round."""
+    measured: dict[str, list[Figures]] = defaultdict(list)
+    for n in range(rounds):
+        for system in found[:: 1 if n % 2 else -1]:
+            measured[system.name].append(measure(system, orders, clients, products))
+    return measured
 
 
-def with_clients(clients: int, orders: int, place: Callable[[int], Callable[[str], None]], run: str) -> float:
-    """Seconds until `orders` orders are placed by so many clients at once; `place(n)` makes the n-th client."""
-    start = threading.Barrier(clients + 1)
-
-    def client(number: int) -> None:
-        place_one = place(number)
-        start.wait()
-        for n in range(number, orders, clients):
-            place_one(f"{run}-{n}")
-
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    start.wait()
-    began = time.perf_counter()
-    for thread in threads:
-        thread.join()
-    return time.perf_counter() - began
+def rates(clients: int, products: int, told: Mapping[str, Figures]) -> Table:
+    """Rates and latencies, and orderlab's as a share of the others'."""
+    title = f"{clients} client{'s' * (clients > 1)}, orders of {products} product{'s' * (products > 1)}"
+    table = Table("", "confirmed/s", "accepted/s", *(f"{name} ms" for name in LATENCIES), "5xx", title=title)
+    for name, figures in told.items():
+        fast = [f"{figures[each]:.0f}" for each in ("confirmed/s", "accepted/s")]
+        table.add_row(name, *fast, *(f"{figures[each]:.1f}" for each in LATENCIES), f"{figures['5xx']:.0f}")
+    for name in told:
+        if name != "orderlab" and "orderlab" in told:
+            ours, theirs = told["orderlab"], told[name]
+            shares = [f"{ours[each] / theirs[each]:.2f}" for each in ("confirmed/s", "accepted/s", *LATENCIES)]
+            table.add_row(f"orderlab / {name}", *shares, style="bold")
+    return table
 
 
-def through_the_api(state: State) -> Callable[[int], Callable[[str], None]]:
-    """A client that keeps its connection and its token."""
-    address = urlsplit(state.api_url)
-
-    def client(_: int) -> Callable[[str], None]:
-        connection = http.client.HTTPConnection(address.hostname or "", address.port)
-        connection.request("GET", "/login-demo")
-        token = json.loads(connection.getresponse().read())["access_token"]
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-
-        def place(order_id: str) -> None:
-            connection.request("POST", "/orders", json.dumps(order(order_id)), headers)
-            response = connection.getresponse()
-            body = response.read()
-            if response.status != 201:
-                raise SystemExit(f"{response.status}: {body.decode()}")
-
-        return place
-
-    return client
+def processor_time(told: Mapping[str, Figures]) -> Table:
+    """Milliseconds of processor time an order, by process."""
+    table = Table("", *PROGRAMS, "all", title="processor time, ms an order")
+    for name, figures in told.items():
+        spent = [figures.get(f"cpu {program}") for program in PROGRAMS]
+        table.add_row(name, *("" if each is None else f"{each:.2f}" for each in spent), f"{figures['cpu']:.2f}")
+    return table
 
 
-CONFIRMED = "SELECT count(*) AS n FROM orders WHERE order_id LIKE %s AND status = 'CONFIRMED'"
-DELIVERED = "SELECT count(*) AS n FROM notifications WHERE order_id LIKE %s AND status = 'delivered'"
-
-
-def until(database: psycopg.Connection[Any], count: str, run: str, wanted: int) -> None:
-    """Return when so many of this run are there."""
-    database.execute("LISTEN order_events")
-    while database.execute(count, (f"{run}-%",)).fetchone()["n"] < wanted:
-        for _ in database.notifies(timeout=0.02, stop_after=1):
-            pass
-    database.execute("UNLISTEN order_events")
-
-
-def latencies(database: psycopg.Connection[Any], run: str) -> list[float]:
-    """Milliseconds from the start of step 5 to the end of step 16, an order each."""
-    rows = database.execute(
-        """SELECT extract(epoch FROM max(ended_at) FILTER (WHERE step = 16)
-                         - min(started_at) FILTER (WHERE step = 5)) * 1000 AS ms
-           FROM order_events WHERE order_id LIKE %s GROUP BY order_id""",
-        (f"{run}-%",),
-    )
-    return sorted(float(row["ms"]) for row in rows)
+def numbers(text: str) -> list[int]:
+    """`1,16` as numbers."""
+    return [int(word) for word in text.split(",")]
 
 
 def main() -> None:
-    """Run it all and print one table."""
+    """Run it and print two tables a number of clients and of products."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--orders", type=int, default=1500, help="orders in each measurement")
-    arguments.add_argument("--rounds", type=int, default=3, help="how often each is measured; the best counts")
+    arguments.add_argument("--systems", default=",".join(SYSTEMS), help="which of bare, peer, orderlab")
+    arguments.add_argument("--clients", type=numbers, default=[1, 4, 16, 64], help="how many at once, such as 1,16")
+    arguments.add_argument("--products", type=numbers, default=[1, 3], help="in each order, such as 1,3")
+    arguments.add_argument("--rounds", type=int, default=5, help="how often each is measured; the median counts")
+    arguments.add_argument("--orders", type=int, default=1000, help="in each measurement; a third with one client")
+    arguments.add_argument("--json", type=Path, help="a file for every figure of every round")
     options = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as folder, a_lab(Path(folder) / "lab") as state:
-        table = Table(
-            "clients", "", "accepted/s", "confirmed/s", "p50 ms", "p99 ms", title=str(datetime.now(UTC).date())
-        )
-        for clients in (1, 16):
-            measured = measure(state, clients, options.orders if clients > 1 else options.orders // 3, options.rounds)
-            for name, (accepted, confirmed, p50, p99) in measured.items():
-                table.add_row(str(clients), name, f"{accepted:.0f}", f"{confirmed:.0f}", f"{p50:.1f}", f"{p99:.1f}")
-            ratio = measured["orderlab"][1] / measured["bare"][1]
-            table.add_row(str(clients), "ratio", "", f"{ratio:.2f}", "", "", style="bold")
-        Console().print(table)
-
-
-def measure(state: State, clients: int, orders: int, rounds: int) -> dict[str, tuple[float, float, float, float]]:
-    """The best of some rounds, the lab's and the bare one by turns."""
-    best: dict[str, tuple[float, float, float, float]] = {}
-    with psycopg.connect(state.database_url, autocommit=True, row_factory=dict_row) as database:
-        for _ in range(rounds):
-            for name in ("orderlab", "bare"):
-                run = f"b{uuid.uuid4().hex[:8]}"
-                with bare.worker(state, clients) if name == "bare" else _nothing():
-                    place = bare.api(state) if name == "bare" else through_the_api(state)
-                    began = time.perf_counter()
-                    accepted = with_clients(clients, orders, place, run)
-                    until(database, CONFIRMED, run, orders)
-                    confirmed = time.perf_counter() - began
-                    until(database, DELIVERED, run, 2 * orders)  # what is still under way would slow the next one
-                took = latencies(database, run)
-                p99 = took[int(len(took) * 0.99)]
-                result = (orders / accepted, orders / confirmed, statistics.median(took), p99)
-                best[name] = max(best.get(name, result), result, key=lambda one: one[1])
-    return best
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+    names = options.systems.split(",")
+    if unknown := set(names) - set(SYSTEMS):
+        arguments.error(f"no such system: {', '.join(unknown)}")
+    console, every = Console(width=max(Console().width, 150)), []
+    with tempfile.TemporaryDirectory() as folder, running(names, Path(folder)) as found:
+        for system in found:
+            measure(system, 300, 16, 1)  # warms up
+        for products in options.products:
+            for clients in options.clients:
+                orders = options.orders if clients > 1 else max(options.orders // 3, 1)
+                measured = by_turns(found, orders, clients, products, options.rounds)
+                told = {system.name: medians(measured[system.name]) for system in found}
+                console.print(rates(clients, products, told), processor_time(told))
+                every.append({"clients": clients, "products": products, "orders": orders, "rounds": measured})
+    if options.json:
+        options.json.write_text(json.dumps({"at": datetime.now(UTC).isoformat(), "cells": every}, indent=1))
 
 
 if __name__ == "__main__":
