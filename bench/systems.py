@@ -130,7 +130,7 @@ class Role:
             command = [sys.executable, "-m", "bench.peer", self.name]
             self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
 
-    def wait_until_ready(self, seconds: float = 30.0) -> None:
+    def wait_until_ready(self, seconds: float = 90.0) -> None:
         """Return once it serves, or consumes; raise with the end of its log if it does not."""
         url = {"api": self._state.api_url, "inbox": self._state.portal_url}.get(self.name)
         end = time.monotonic() + seconds

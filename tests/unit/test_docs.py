@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -154,7 +155,7 @@ def test_every_setting_that_a_page_names_exists() -> None:
 
 def test_every_dependency_is_explained_and_what_is_explained_is_installed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {*project["dependencies"], *project["optional-dependencies"]["dev"]}
+    declared = {*project["dependencies"], *chain(*project["optional-dependencies"].values())}
     names = {re.split(r"[\s\[<>=;!~]", requirement)[0].lower() for requirement in declared}
     explained = rows(section(WHY, "Libraries"))
     assert names - explained == set()
