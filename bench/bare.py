@@ -63,6 +63,7 @@ def events(order_id: str, steps: Sequence[Step], *, is_open: bool = True) -> str
     rows = [
         {
             "order_id": order_id,
+            "event_id": str(uuid4()),
             "step": step.number,
             "part": step.part or None,
             "name": step.name,
@@ -109,6 +110,7 @@ def place(database: psycopg.Connection[Any], channel: Any, order: dict[str, Any]
             "design_idempotent_consumer": True,
             "request": json.dumps(order),
             "traceparent": TRACE,
+            "trace_id": TRACE[3:35],
             "created_at": datetime.now(UTC),
             "items": json.dumps(items),
             "messages": json.dumps([created]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
+from uuid import uuid4
 
 from pydantic_core import to_json
 
@@ -37,6 +38,7 @@ class Steps:
         """One more event."""
         event = {
             "order_id": self.order_id,
+            "event_id": uuid4(),  # an event that is sent twice stands in the journal once
             "step": step.number,
             "part": step.part or None,
             "name": step.name,

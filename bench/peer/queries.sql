@@ -7,14 +7,16 @@ RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     written bigint;
 BEGIN
-    INSERT INTO order_events (order_id, step, part, name, outcome, lane, attempt, trace_id, started_at, ended_at, data)
-    SELECT e.order_id, e.step, e.part, e.name,
+    INSERT INTO order_events
+        (order_id, event_id, step, part, name, outcome, lane, attempt, trace_id, started_at, ended_at, data)
+    SELECT e.order_id, e.event_id, e.step, e.part, e.name,
            CASE WHEN e.ended_at IS NULL AND e.part IS NULL THEN coalesce(open_outcome, e.outcome) ELSE e.outcome END,
            e.lane, CASE WHEN e.ended_at IS NULL THEN coalesce(open_attempt, e.attempt) ELSE e.attempt END,
            e.trace_id, e.started_at, coalesce(e.ended_at, clock_timestamp()), e.data
     FROM jsonb_to_recordset(events) AS e (
-        order_id text, step smallint, part text, name text, outcome text, lane text, attempt integer,
-        trace_id text, started_at timestamptz, ended_at timestamptz, data jsonb);
+        order_id text, event_id uuid, step smallint, part text, name text, outcome text, lane text, attempt integer,
+        trace_id text, started_at timestamptz, ended_at timestamptz, data jsonb)
+    ON CONFLICT (order_id, event_id) DO NOTHING;
     GET DIAGNOSTICS written = ROW_COUNT;
     RETURN written;
 END $$;

@@ -32,7 +32,7 @@ CHANGING = {
     "payments": "payment_id, charged_at",
     "notifications": "event_id, created_at, updated_at",
     "outbox": "event_id, seq, created_at, published_at, traceparent",
-    "order_events": "id, trace_id, started_at, ended_at",
+    "order_events": "id, event_id, trace_id, started_at, ended_at",
 }
 """Every table of an order, and its columns that differ from run to run by nature."""
 
