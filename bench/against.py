@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.measure import Figures, measure
-from bench.noise import middle, moved
+from bench.noise import FEWEST, middle, moved
 from bench.orders import by_turns, numbers
 from bench.systems import System, through
 
@@ -68,11 +68,11 @@ def main() -> None:
     arguments.add_argument("--commit", default="HEAD", help="the commit that is compared, unless it is the last one")
     arguments.add_argument("--clients", type=numbers, default=[1, 16], help="how many at once, such as 1,16")
     arguments.add_argument("--products", type=numbers, default=[1, 3], help="in each order, such as 1,3")
-    arguments.add_argument("--rounds", type=int, default=6, help="how often each is measured, two at least")
+    arguments.add_argument("--rounds", type=int, default=6, help=f"how often each is measured, {FEWEST} at least")
     arguments.add_argument("--orders", type=int, default=800, help="in each measurement; a third with one client")
     options = arguments.parse_args()
-    if options.rounds < 2:
-        arguments.error("noise is seen in two rounds at least")
+    if options.rounds < FEWEST:
+        arguments.error(f"noise is seen in {FEWEST} rounds at least")
     console = Console(width=max(Console().width, 110))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as labs:
         pair = (("before", options.revision), ("after", options.commit))

@@ -27,9 +27,9 @@ def test_one_round_that_disagrees_leaves_a_figure_where_it_was() -> None:
     assert not moved([100.0, 100, 100, 100, 100, 80], [90.0, 90, 90, 90, 90, 90])
 
 
-def test_a_single_round_says_nothing_about_noise() -> None:
-    with pytest.raises(ValueError, match="two rounds"):
-        moved([1.0], [2.0])
+def test_a_few_rounds_say_too_little_about_noise() -> None:
+    with pytest.raises(ValueError, match="5 rounds at least"):
+        moved([1.0, 1.1], [2.0, 2.1])
 
 
 def test_a_figure_is_what_clients_and_database_say() -> None:
