@@ -124,13 +124,11 @@ class Judge:
         order_ids: Sequence[str],
         *,
         told: Collection[str] = (),
-        certain: bool = True,
         patience: float = PATIENCE,
         away: float | None = None,
     ) -> bool:
         """Wait until nothing is left that could move these orders; False if patience ran out before.
 
-        `certain` is whether a recorded ack is one that reached the broker: not so if that has just been killed.
         `away` is for how many seconds the database may be away (None: for as long as there is patience); raises
         `psycopg.OperationalError` after that.
         """
@@ -146,7 +144,7 @@ class Judge:
                         if (state := (evidence, queues)) != before:
                             before, since, dead = state, now, self._dead(queues)
                         evidence = [replace(each, dead=dead.get(each.order_id)) for each in evidence]
-                        if (left := since + _silence(evidence, queues, certain) - now) <= 0:
+                        if (left := since + _silence(evidence, queues) - now) <= 0:
                             return True
                         for _ in connection.notifies(timeout=min(left, 0.25, end - now), stop_after=1):
                             pass
@@ -217,12 +215,12 @@ class Judge:
         return found
 
 
-def _silence(evidence: Sequence[Evidence], queues: Queues, certain: bool) -> float:
+def _silence(evidence: Sequence[Evidence], queues: Queues) -> float:
     """For how long there must be no news, as things stand."""
     judged = [judge(each) for each in evidence]
     if not queues.idle or any(each.waits for each in judged):
         return PATIENCE
-    return SETTLED if certain and all(map(_at_its_end, evidence, judged)) else SILENCE
+    return SETTLED if all(map(_at_its_end, evidence, judged)) else SILENCE
 
 
 def _at_its_end(evidence: Evidence, judged: Judgement) -> bool:

@@ -111,7 +111,7 @@ class Runner:
 
             self._how.get(first.kind, self._at_the_step)(first, orders, place)
             told = {order_id for order_id, pressed in presses.items() if pressed.result()}
-            self._judge.wait(list(orders.values()), told=told, certain=first.kind != RABBITMQ)
+            self._judge.wait(list(orders.values()), told=told)
             seen = _seen(taps, orders.values()) if taps else None
             verdicts = self._judge.pronounce(list(orders.values()), told=told, seen=seen)
         return [

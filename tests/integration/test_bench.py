@@ -154,6 +154,7 @@ def peer(lab: RunningLab) -> Iterator[systems.System]:
     """The peer, in place of orderlab's services on the lab's own servers."""
     with systems.without_services(lab.home), systems.peer(lab.home, stack.attached(lab.home)) as system:
         yield system
+    stack.up(lab.home, jupyter=False)  # orderlab's services are there again for whoever comes next
 
 
 def test_the_peer_leaves_the_same_rows_messages_and_webhooks_as_orderlab(

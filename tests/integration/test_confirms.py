@@ -11,6 +11,7 @@ from kombu import Connection, Queue
 
 from orderlab.errors import BrokerAway
 from orderlab.services.messaging import Broker
+from orderlab.services.publishing import Letter
 from tests.support import RunningLab
 
 
@@ -35,9 +36,9 @@ def full(lab: RunningLab) -> Iterator[Any]:
 
 
 def test_a_message_that_the_broker_refuses_does_not_count_as_published(broker: Broker, full: Any) -> None:
-    broker.send(b"1", {}, "", full.name, ())
+    broker.send(Letter(b"1", {}, "", full.name))
     with pytest.raises(BrokerAway):
-        broker.send(b"2", {}, "", full.name, ())
+        broker.send(Letter(b"2", {}, "", full.name))
     assert full.get(no_ack=True).body == "1"
-    broker.send(b"3", {}, "", full.name, ())  # room again: it is taken, and there when `send` returns
+    broker.send(Letter(b"3", {}, "", full.name))  # room again: it is taken, and there when `send` returns
     assert full.get(no_ack=True).body == "3"
