@@ -84,7 +84,8 @@ class Store:
         raise DatabaseBusy from undone
 
     def ping(self) -> None:
-        """Ask for nothing, to see whether it answers."""
+        """Ask for nothing, to see whether it answers; connections that broke are thrown away, so that nobody gets one."""
+        self.pool.check()
         self._run(_scalar(queries.ping))
 
     # orders-api
