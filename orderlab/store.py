@@ -84,7 +84,7 @@ class Store:
         raise DatabaseBusy from undone
 
     def ping(self) -> None:
-        """Ask for nothing, to see whether it answers; connections that broke are thrown away, so that nobody gets one."""
+        """Ask for nothing, to see whether it answers. Connections that broke are thrown away: nobody is handed one."""
         self.pool.check()
         self._run(_scalar(queries.ping))
 
