@@ -13,27 +13,33 @@ import pytest
 from orderlab.simulation import theory
 from orderlab.simulation.theory import Answer, InvalidQueue, Overloaded
 
-LONG = 16_000
 WARM_UP = 500
 
 
 @pytest.mark.parametrize(
-    ("arrivals", "service", "servers", "formula"),
+    ("arrivals", "service", "servers", "orders", "formula"),
     [
-        (ciw.dists.Exponential(0.5), ciw.dists.Exponential(1), 1, theory.mm1),
-        (ciw.dists.Exponential(2.1), ciw.dists.Exponential(1), 3, lambda rate, time: theory.mmc(rate, time, 3)),
-        (ciw.dists.Exponential(0.7), ciw.dists.Deterministic(1), 1, lambda rate, time: theory.mg1(rate, time, 0)),
+        (ciw.dists.Exponential(0.5), ciw.dists.Exponential(1), 1, 40_000, theory.mm1),
+        (ciw.dists.Exponential(2.1), ciw.dists.Exponential(1), 3, 40_000, lambda rate, time: theory.mmc(rate, time, 3)),
+        (
+            ciw.dists.Exponential(0.7),
+            ciw.dists.Deterministic(1),
+            1,
+            12_000,
+            lambda rate, time: theory.mg1(rate, time, 0),
+        ),
         (
             ciw.dists.Exponential(1.4),
             ciw.dists.Uniform(0, 2),
             2,
+            12_000,
             lambda rate, time: theory.ggc_allen_cunneen(rate, time, 2, 1, 3**-0.5),
         ),
     ],
     ids=["M/M/1", "M/M/3", "M/D/1", "M/G/2"],
 )
 def test_a_formula_says_within_2_percent_what_a_simulation_sees(
-    arrivals: Any, service: Any, servers: int, formula: Callable[[float, float], Answer]
+    arrivals: Any, service: Any, servers: int, orders: int, formula: Callable[[float, float], Answer]
 ) -> None:
     ciw.seed(1)
     run = ciw.Simulation(
@@ -41,7 +47,7 @@ def test_a_formula_says_within_2_percent_what_a_simulation_sees(
             arrival_distributions=[arrivals], service_distributions=[service], number_of_servers=[servers]
         )
     )
-    run.simulate_until_max_customers(LONG, method="Finish")
+    run.simulate_until_max_customers(orders, method="Finish")
     records = sorted(run.get_all_records(), key=lambda r: r.arrival_date)[WARM_UP:]
     rate = (len(records) - 1) / (records[-1].arrival_date - records[0].arrival_date)
     seen = fmean(r.waiting_time + r.service_time for r in records)
