@@ -159,3 +159,15 @@ def test_what_cannot_be_modelled_is_refused() -> None:
         simulate(Scenario(Constant(1), 1), {"99": constant(1)})
     with pytest.raises(InvalidScenario, match="workers"):
         Layout(workers=0)
+
+
+def test_stock_comes_back_when_a_payment_is_declined_and_when_a_crash_undoes_the_reservation() -> None:
+    three = {"products": {"LAST-THREE": 1}, "quantities": {3: 1}}
+    tokens = {"tok_ok": 1, "tok_declined": 1}
+    rows = list(simulate(Scenario(Constant(1), 20, payment_tokens=tokens, **three), QUICK).orders)
+    reasons = [row["rejection_reason"] for row in rows]
+    assert reasons[0] == "payment_declined"  # or this shows nothing: take another seed
+    assert reasons.count(None) == 1
+    crash = Scenario(Trace([0.0]), 10, troubles=[WorkerCrash(1)], **three)
+    (row,) = simulate(crash, {"14": constant(4)}).orders
+    assert (row["status"], row["attempts"]) == ("CONFIRMED", 2)
