@@ -8,6 +8,8 @@ from dataclasses import replace
 from html import escape
 from typing import Any
 
+from orderlab.lab.exports.mermaid import mermaid
+from orderlab.lab.exports.plantuml import plantuml
 from orderlab.lab.marks import Mark
 from orderlab.lab.rows import Band, Event, Run, also, clock, draws_5, expected, haunted, observed, starred
 from orderlab.lab.svg import COMPACT, WIDE, Layout, svg
@@ -64,9 +66,10 @@ def expected_text(*, language: str = "en") -> str:
 class Drawing:
     """A sequence diagram for a notebook: a picture that also shows where the notebook is not trusted, and its text."""
 
-    def __init__(self, svg: str, text: str) -> None:
+    def __init__(self, svg: str, text: str, runs: Sequence[Run], words: Words, title: str = "") -> None:
         self.svg = svg
         self.text = text
+        self._runs, self._words, self._title = runs, words, title
 
     @classmethod
     def of(
@@ -79,13 +82,23 @@ class Drawing:
         missing: Sequence[int | str] = (),
     ) -> Drawing:
         """What happened; the text leaves the times out, so that the same run reads the same. See `sequence_svg`."""
-        svg = sequence_svg(events, title=title, language=language, lit=lit, missing=missing)
-        return cls(svg, sequence_text(events, language=language, times=False, lit=lit, missing=missing))
+        speak = words(language)
+        runs = haunted(observed(events, speak, lit), speak, missing)
+        return cls(_draw(runs, speak, title, WIDE), _text(runs, speak, times=False), runs, speak, title)
 
     @classmethod
     def expected(cls, *, language: str = "en") -> Drawing:
         """The diagram as drawn."""
-        return cls(expected_svg(language=language), expected_text(language=language))
+        speak = words(language)
+        return cls(expected_svg(language=language), expected_text(language=language), expected(speak), speak)
+
+    def mermaid(self) -> str:
+        """The same diagram for Mermaid, which Markdown on many sites draws; without times and colours."""
+        return mermaid(self._runs, self._words, self._title)
+
+    def plantuml(self) -> str:
+        """The same diagram for PlantUML; without times and colours."""
+        return plantuml(self._runs, self._words, self._title)
 
     def __str__(self) -> str:
         return self.text
