@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import secrets
 import threading
@@ -21,8 +22,9 @@ from orderlab.lab.breaking import Breaking
 from orderlab.lab.calls import checked, public
 from orderlab.lab.drawing import Drawing
 from orderlab.lab.kinds import OrderId
+from orderlab.lab.order import Order
 from orderlab.lab.portal import RECORDED, Portal, answer, order_body
-from orderlab.lab.shown import Answer, Order, Token
+from orderlab.lab.shown import Answer, Token
 from orderlab.nearest import instead
 from orderlab.order import TRANSITIONS, Status
 from orderlab.trace import new_traceparent, trace_id
@@ -98,7 +100,7 @@ class Lab(Breaking):
         portal = self.portal(order_id)
         portal.click_create_order()
         portal.request_demo_token()
-        order = Order(portal.post_order(items, payment_token, customer).body)
+        order = self._order(portal.post_order(items, payment_token, customer).body)
         portal.show_confirmation()
         return order
 
@@ -184,7 +186,7 @@ class Lab(Breaking):
 
     def order(self, order_id: OrderId) -> Order:
         """The order as the API tells it now."""
-        return Order(self.client.order(order_id, self._token()))
+        return self._order(self.client.order(order_id, self._token()))
 
     def orders(self, limit: int = 20) -> pd.DataFrame:
         """The latest orders, newest first."""
@@ -282,6 +284,12 @@ class Lab(Breaking):
         import pandas as pd
 
         return pd.DataFrame(self.client.catalogue())
+
+    def _order(self, told: Mapping[str, Any]) -> Order:
+        """The order, which reads its journal from this lab when it is asked for it."""
+        order = Order(told)
+        order._events = functools.partial(self.journal, order["order_id"])
+        return order
 
     def _token(self) -> str:
         """The lab's own token for reading, renewed before it expires."""

@@ -1,4 +1,4 @@
-"""What a notebook shows of a token, an order, an answer and a message. Standard library only."""
+"""What a notebook shows of a token, an answer and a message. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 _CLAIMS = {
@@ -101,35 +100,6 @@ def _token_text(header: Mapping[str, Any], claims: Mapping[str, Any], signature:
     lines += [("payload", name, str(value), _CLAIMS.get(name, "")) for name, value in claims.items()]
     lines.append(("signature", "", *signature))
     return "\n".join(f"{part:<10}{name:<7}{value:<34}{means}".rstrip() for part, name, value, means in lines)
-
-
-class Order(dict[str, Any]):
-    """An order as the API tells it: a dict that reads well."""
-
-    def __str__(self) -> str:
-        lines = [f"order     {self['order_id']}", f"status    {self._standing()}"]
-        lines += [f"item      {item['quantity']} × {item['sku']} at {item['price']}" for item in self["items"]]
-        lines += [f"total     {self['total']} {self['currency']}"]
-        lines += ["customer  {name} <{email}>".format(**self["customer"])]
-        return "\n".join(lines)
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _standing(self) -> str:
-        reason = self["rejection_reason"]
-        return f"{self['status']} ({reason})" if reason else str(self["status"])
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(str(self))
-
-    def _repr_html_(self) -> str:
-        rows = (line.split(None, 1) for line in str(self).splitlines())
-        cells = "".join(
-            f'<tr><th style="text-align: left">{name}</th><td style="text-align: left">{escape(value)}</td></tr>'
-            for name, value in rows
-        )
-        return f"<table>{cells}</table>"
 
 
 def _decoded(token: str, part: int) -> dict[str, Any]:

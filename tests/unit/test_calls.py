@@ -20,6 +20,7 @@ from orderlab.lab.compare import Comparison
 from orderlab.lab.faults import Faults
 from orderlab.lab.grid import Grid
 from orderlab.lab.interrupts import Interrupted, held_back
+from orderlab.lab.order import Order
 from orderlab.lab.portal import Portal
 from orderlab.lab.processes import Processes
 from orderlab.lab.stepping import SteppingRun
@@ -75,12 +76,24 @@ def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
 
 
 def instances(lab: Lab) -> list[Any]:
-    return [lab, lab.faults, lab.processes, lab.portal("ws-1"), Run("ws-1"), Grid("crash", {})]
+    return [
+        lab,
+        lab.faults,
+        lab.processes,
+        lab.portal("ws-1"),
+        lab._order({"order_id": "ws-1"}),
+        Run("ws-1"),
+        Grid("crash", {}),
+    ]
 
 
 def public_methods(cls: type) -> dict[str, Any]:
-    """The public methods of a class and those it is made of."""
-    return {name: member for name, member in inspect.getmembers(cls, callable) if not name.startswith("_")}
+    """The public methods of a class and those it is made of; not those of the dict that an order is."""
+    return {
+        name: member
+        for name, member in inspect.getmembers(cls, callable)
+        if not name.startswith("_") and not hasattr(dict, name)
+    }
 
 
 def in_one_line(call: Callable[..., Any], /, *arguments: Any, **named: Any) -> None:
@@ -94,7 +107,7 @@ def in_one_line(call: Callable[..., Any], /, *arguments: Any, **named: Any) -> N
     # anything else is a traceback, and fails the test
 
 
-CLASSES = [Lab, Faults, Processes, Portal, Run, SteppingRun, Tap, Grid, Comparison]
+CLASSES = [Lab, Order, Faults, Processes, Portal, Run, SteppingRun, Tap, Grid, Comparison]
 
 
 def parameters(method: Any) -> list[inspect.Parameter]:
@@ -192,8 +205,6 @@ def test_what_was_probably_meant_is_named(lab: Lab, call: Callable[[Lab], Any], 
 
 
 def test_an_order_does_where_its_id_is_wanted() -> None:
-    from orderlab.lab.shown import Order
-
     for given in ("ws-1", Order({"order_id": "ws-1"}), Run("ws-1")):
         assert kinds.order_id(given) == "ws-1"
 

@@ -10,8 +10,9 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from orderlab.lab.lab import _missing
+from orderlab.lab.order import Order
 from orderlab.lab.portal import answer, order_body
-from orderlab.lab.shown import Copy, Order, Token
+from orderlab.lab.shown import Copy, Token
 from orderlab.lab.timeline import Timeline
 from orderlab.order import NewOrder
 from orderlab.sequence import CONSUME_ORDER_CREATED, PROCESS_PAYMENT
