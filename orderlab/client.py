@@ -158,6 +158,10 @@ class OrdersClient:
         products: list[dict[str, Any]] = self._read("/catalogue")["products"]
         return products
 
+    def document(self, name: str) -> dict[str, Any]:
+        """One of the API's descriptions of itself: `openapi` or `asyncapi`."""
+        return self._read(f"/{name}.json")
+
     def _read(
         self,
         path: str,

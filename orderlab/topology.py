@@ -64,18 +64,19 @@ class Route:
     declare: tuple[Exchange | Queue, ...]
 
 
-_ROUTES = {
+ROUTES = {
     ORDER_CREATED: Route(ORDERS_CREATED.name, "", (ORDERS_CREATED, WORKER_QUEUE)),
     ORDER_CONFIRMED: Route(ORDERS_CONFIRMED.name, "", (ORDERS_CONFIRMED,)),
     ORDER_REJECTED: Route(ORDERS_REJECTED.name, "", (ORDERS_REJECTED,)),
     **{f"{NOTIFICATION}/{audience}": Route("", queue.name, (queue,)) for audience, queue in NOTIFICATIONS.items()},
 }
+"""By the message's type; a notification's with its audience: `Notification/operations`."""
 
 
 def route(message: Message) -> Route:
     """Where this message goes: an order's event to its fanout, a notification to its audience's queue."""
     audience = f"/{message.data['audience']}" if message.type == NOTIFICATION else ""
-    return _ROUTES[message.type + audience]
+    return ROUTES[message.type + audience]
 
 
 def declare(amqp_url: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, flash, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -86,6 +86,13 @@ def sequence(order_id: str) -> ResponseReturnValue:
     _need_order_id(order_id)
     drawing = Progress(order_id).svg(compact=request.args.get("compact") == "1")
     return Response(drawing, mimetype="image/svg+xml")
+
+
+@pages.get("/openapi.json", defaults={"name": "openapi"})
+@pages.get("/asyncapi.json", defaults={"name": "asyncapi"})
+def document(name: str) -> ResponseReturnValue:
+    """What the API says of itself; in containers a browser can't ask it under the address that the portal knows."""
+    return jsonify(parts().client.document(name))
 
 
 @pages.get("/inbox")

@@ -12,11 +12,12 @@ Schema = dict[str, Any]
 
 ORDER_ID = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"\S"}
-_MONEY: Schema = {"type": "string", "pattern": r"^\d+\.\d{2}$", "description": "exact, as text"}
+MONEY: Schema = {"type": "string", "pattern": r"^\d+\.\d{2}$", "description": "exact, as text"}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 
 
-def _object(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
+def object_of(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
+    """The schema of an object with these properties and no others."""
     return {
         "type": "object",
         "properties": {**required, **(optional or {})},
@@ -33,16 +34,16 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-_CUSTOMER = _object({"name": _TEXT, "email": {**_TEXT, "pattern": r"^[^@\s]+@[^@\s]+$"}})
+_CUSTOMER = object_of({"name": _TEXT, "email": {**_TEXT, "pattern": r"^[^@\s]+@[^@\s]+$"}})
 _DESIGN = {"outbox": {"type": "boolean"}, "idempotent_consumer": {"type": "boolean"}}
 
 SCHEMAS: Schema = {
-    "NewOrder": _object(
+    "NewOrder": object_of(
         {
             "order_id": {"type": "string", "pattern": ORDER_ID},
             "customer": _CUSTOMER,
             "items": _list(
-                _object(
+                object_of(
                     {
                         "sku": {
                             "type": "string",
@@ -58,24 +59,24 @@ SCHEMAS: Schema = {
             ),
             "payment_token": {"type": "string", "enum": list(PAYMENT_TOKENS)},
         },
-        {"design": _object({}, _DESIGN)},
+        {"design": object_of({}, _DESIGN)},
     ),
-    "Order": _object(
+    "Order": object_of(
         {
             "order_id": {"type": "string", "pattern": ORDER_ID},
             "status": {"type": "string", "enum": list(Status)},
-            "total": _MONEY,
+            "total": MONEY,
             "currency": {"type": "string"},
-            "items": _list(_object({"sku": {"type": "string"}, "quantity": {"type": "integer"}, "price": _MONEY})),
-            "customer": _object({"name": {"type": "string"}, "email": {"type": "string"}}),
+            "items": _list(object_of({"sku": {"type": "string"}, "quantity": {"type": "integer"}, "price": MONEY})),
+            "customer": object_of({"name": {"type": "string"}, "email": {"type": "string"}}),
             "created_at": _MOMENT,
             "updated_at": _MOMENT,
             "rejection_reason": {"type": ["string", "null"], "enum": [None, *REJECTION_REASONS]},
-            "design": _object(_DESIGN),
+            "design": object_of(_DESIGN),
         }
     ),
-    "Orders": _object({"orders": _list(_ref("Order")), "next": {"type": ["string", "null"]}}),
-    "Event": _object(
+    "Orders": object_of({"orders": _list(_ref("Order")), "next": {"type": ["string", "null"]}}),
+    "Event": object_of(
         {
             "id": {"type": "integer", "description": "grows with the time of recording"},
             "step": {"type": "integer", "minimum": 1, "maximum": 19},
@@ -91,7 +92,7 @@ SCHEMAS: Schema = {
             "data": {"type": "object"},
         }
     ),
-    "Events": _object({"order_id": {"type": "string"}, "status": {"type": "string"}, "events": _list(_ref("Event"))}),
+    "Events": object_of({"order_id": {"type": "string"}, "status": {"type": "string"}, "events": _list(_ref("Event"))}),
     "Report": {
         "type": "object",
         "properties": {
@@ -111,18 +112,18 @@ SCHEMAS: Schema = {
         },
         "required": ["events"],
     },
-    "Accepted": _object({"accepted": {"type": "integer"}}),
-    "Token": _object(
+    "Accepted": object_of({"accepted": {"type": "integer"}}),
+    "Token": object_of(
         {"access_token": {"type": "string"}, "token_type": {"const": "Bearer"}, "expires_in": {"type": "integer"}}
     ),
-    "Products": _object(
+    "Products": object_of(
         {
             "products": _list(
-                _object(
+                object_of(
                     {
                         "sku": {"type": "string"},
                         "name": {"type": "string"},
-                        "price": _MONEY,
+                        "price": MONEY,
                         "currency": {"type": "string"},
                         "available": {"type": "integer"},
                     }
@@ -130,15 +131,16 @@ SCHEMAS: Schema = {
             )
         }
     ),
-    "Health": _object({"status": {"type": "string"}}),
-    "Problem": _object(
+    "Health": object_of({"status": {"type": "string"}}),
+    "Document": {"type": "object"},
+    "Problem": object_of(
         {
             "type": {"type": "string"},
             "title": {"type": "string"},
             "status": {"type": "integer"},
             "detail": {"type": "string"},
         },
-        {"errors": _list(_object({"field": {"type": "string"}, "problem": {"type": "string"}}))},
+        {"errors": _list(object_of({"field": {"type": "string"}, "problem": {"type": "string"}}))},
     ),
 }
 
@@ -230,6 +232,10 @@ PATHS: Schema = {
         "parameters": [_ORDER_ID_IN_PATH],
     },
     "/catalogue": {"get": _operation("What is for sale.", {200: "Products"}, secured=False)},
+    "/openapi.json": {"get": _operation("This document, OpenAPI 3.1.", {200: "Document"}, (), secured=False)},
+    "/asyncapi.json": {
+        "get": _operation("Exchanges, queues and messages, as AsyncAPI 3.0.", {200: "Document"}, (), secured=False)
+    },
     "/health/live": {"get": _operation("The process serves.", {200: "Health"}, (), secured=False)},
     "/health/ready": {"get": _operation("Orders can be received.", {200: "Health"}, secured=False)},
 }

@@ -24,6 +24,7 @@ from orderlab.sequence import (
     VALIDATE_TOKEN,
     Outcome,
 )
+from orderlab.services.asyncapi import ASYNCAPI
 from orderlab.services.database import JournalProvider, Listener, StoreProvider
 from orderlab.services.messaging import PublisherProvider
 from orderlab.services.openapi import OPENAPI
@@ -179,6 +180,11 @@ class OrdersApi:
     def openapi(self, request: Request) -> Response:
         """This contract."""
         return reply(OPENAPI)
+
+    @http("GET", "/asyncapi.json")
+    def asyncapi(self, request: Request) -> Response:
+        """What travels through the broker."""
+        return reply(ASYNCAPI)
 
     def issue(self, step: Steps) -> tokens.Issued:
         """3: a token; what it says is no secret, and is noted."""

@@ -10,6 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import negative_data_rejection, positive_data_acceptance
 
+from orderlab.services.asyncapi import ASYNCAPI
 from orderlab.services.openapi import OPENAPI
 from tests.support import RunningLab
 
@@ -28,8 +29,9 @@ LEFT_OUT = [positive_data_acceptance]
 OPERATIONS = [found.ok() for found in contract().get_all_operations()]
 
 
-def test_the_document_served_is_the_one_that_is_tested(lab: RunningLab) -> None:
+def test_the_documents_served_are_those_that_are_tested(lab: RunningLab) -> None:
     assert lab.http.get("/openapi.json").json() == OPENAPI
+    assert lab.http.get("/asyncapi.json").json() == ASYNCAPI
 
 
 CASES = [

@@ -47,6 +47,20 @@ def test_a_browser_that_says_english_unasked_still_gets_the_diagrams_button(app:
     assert "Crear Pedido" in page
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("es", ["la API (OpenAPI)", "exchanges, colas y mensajes (AsyncAPI)"]),
+        ("en", ["the API (OpenAPI)", "exchanges, queues and messages (AsyncAPI)"]),
+    ],
+)
+def test_every_page_links_to_what_the_api_says_of_itself(app: Flask, language: str, words: list[str]) -> None:
+    page = app.test_client().get(f"/inbox?lang={language}").text
+    for name, said in zip(("openapi", "asyncapi"), words, strict=True):
+        assert f'<a href="/{name}.json">{said}</a>' in page
+        assert app.test_client().get(f"/{name}.json").json == {name: "3"}
+
+
 def test_every_text_has_its_spanish_and_the_compiled_file_is_current() -> None:
     catalog = translate.spanish()
     there = {message.id for message in catalog if message.id}
