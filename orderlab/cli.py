@@ -62,7 +62,7 @@ def up(no_jupyter: bool, docker: bool) -> None:
 
         told = containers.up(Home(default_home()))
         containers.demo()
-        _print_addresses(told)
+        _print_addresses(told, f"ORDERLAB_RABBITMQ_PASSWORD in {containers.ENVIRONMENT}")
         return
     with _progress() as say:
         told = stack.up(default_home(), jupyter=not no_jupyter, say=say)
@@ -283,16 +283,23 @@ def _send_one_order(home: Path | None) -> tuple[dict[str, Any], list[dict[str, A
     return order, lab.journal(order_id), lab.sequence(order_id).text
 
 
-def _print_addresses(told: Any) -> None:
+def _print_addresses(told: Any, password: str = "") -> None:
+    """`password` says where RabbitMQ's stands; it is not printed itself, for terminals are shown to rooms."""
+    from orderlab.stack import rabbitmq
+
     # Not a table: an address must never be cut to the width of the terminal.
     # One that does not answer is not printed either.
     for name, url, program in (
         ("Portal", told.portal_url, "portal"),
         ("API", told.api_url, "orders-api"),
         ("JupyterLab", told.jupyter_url, "jupyter"),
+        ("RabbitMQ", told.management_url, "rabbitmq"),
     ):
         if url and (program not in told.services or told.services[program].state == "RUNNING"):
             click.echo(f"{name:11} {url}")
+            if program == "rabbitmq":
+                password = password or f'"rabbitmq" in {Home(default_home()).secrets_file}'
+                click.echo(f"{'':11} user {rabbitmq.USER}, password: {password}")
 
 
 @contextmanager

@@ -14,7 +14,12 @@ from orderlab.stack.lifecycle import Status
 ENVIRONMENT = ROOT / ".env"
 """What Compose fills docker-compose.yml from: secrets, made once, and ports where a person sets them."""
 
-PORTS = {"ORDERLAB_API_PORT": 8000, "ORDERLAB_PORTAL_PORT": 8080, "ORDERLAB_JUPYTER_PORT": 8888}
+PORTS = {
+    "ORDERLAB_API_PORT": 8000,
+    "ORDERLAB_PORTAL_PORT": 8080,
+    "ORDERLAB_JUPYTER_PORT": 8888,
+    "ORDERLAB_RABBITMQ_UI_PORT": 15672,
+}
 """Where docker-compose.yml publishes on the loopback address unless `.env` says otherwise."""
 
 
@@ -44,11 +49,12 @@ def down() -> None:
 def addresses() -> Status:
     """Where a person opens what is in the containers."""
     told = _read()
-    api, portal, notebooks = (int(told.get(name) or port) for name, port in PORTS.items())
+    api, portal, notebooks, management = (int(told.get(name) or port) for name, port in PORTS.items())
     return Status(
         ready=True,
         api_url=f"http://127.0.0.1:{api}",
         portal_url=f"http://127.0.0.1:{portal}",
+        management_url=f"http://127.0.0.1:{management}",
         jupyter_url=jupyter.url(notebooks, told["ORDERLAB_JUPYTER_TOKEN"]),
         amqp_url="",
         database_url="",

@@ -43,6 +43,7 @@ class State:
     lab: str = ""  # its id, by which its programs are told from another lab's
     api_url: str = ""
     portal_url: str = ""
+    management_url: str = ""  # RabbitMQ's own page; empty where the environment names a RabbitMQ
     jupyter_url: str | None = None  # None: brought up without
     amqp_url: str = ""
     database_url: str = ""  # signs in as the owner of the schema
@@ -84,9 +85,14 @@ class Home:
         """Where notebooks are worked on: `work` in the project's folder; that of another lab is in its own."""
         return ROOT / "work" if self.path == ROOT / ".orderlab" else self.path / "work"
 
+    @property
+    def secrets_file(self) -> Path:
+        """Where the lab's secrets stand."""
+        return self.path / "secrets.json"
+
     def secrets(self) -> dict[str, str]:
         """The lab's secrets by name, made at random the first time."""
-        file = self.path / "secrets.json"
+        file = self.secrets_file
         known: dict[str, str] = _read(file)
         missing = {name: make() for name, make in _SECRETS.items() if name not in known}
         if missing:

@@ -43,6 +43,7 @@ class Status:
     ready: bool
     api_url: str
     portal_url: str
+    management_url: str
     jupyter_url: str | None
     amqp_url: str
     database_url: str
@@ -99,7 +100,7 @@ def status(path: Path) -> Status:
     """The lab as it is now, each program asked."""
     state = Home(path).state()
     if not state or not control.answers(state):
-        return Status(False, "", "", None, "", "", {})
+        return Status(False, "", "", "", None, "", "", {})
     return _status(state, readiness.failing(state, {*_SERVERS, *state.programs}))
 
 
@@ -226,7 +227,8 @@ def _start(home: Home, state: State, say: Say) -> None:
     home.remember(state)
     if "jupyter" in state.programs:
         work.lay(ROOT, home.work)
-        work.write_start(home.work, {"Portal": state.portal_url, "API": state.api_url})
+        addresses = {"Portal": state.portal_url, "API": state.api_url, "RabbitMQ's own page": state.management_url}
+        work.write_start(home.work, addresses)
     first = [name for name in state.programs if name not in _NEED_SERVERS]
     if first:
         say(f"starting {' and '.join(readiness.called(name) for name in first)} …")
@@ -271,6 +273,7 @@ def _status(state: State, failing: dict[str, str], *, started: bool = False) -> 
         ready=not failing,
         api_url=state.api_url,
         portal_url=state.portal_url,
+        management_url=state.management_url,
         jupyter_url=state.jupyter_url,
         amqp_url=state.amqp_url,
         database_url=state.database_url,

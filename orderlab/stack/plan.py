@@ -18,6 +18,7 @@ def addresses(home: Home, chosen: dict[str, int], scale: dict[str, int]) -> Stat
         lab=secrets["lab"],
         api_url=f"http://127.0.0.1:{chosen['orders-api']}",
         portal_url=f"http://127.0.0.1:{chosen['portal']}",
+        management_url="" if "rabbitmq" in named else f"http://127.0.0.1:{chosen['management']}",
         amqp_url=named.get("rabbitmq") or rabbitmq.url(chosen["rabbitmq"], secrets["rabbitmq"]),
         database_url=named.get("postgresql") or postgres.url(chosen["postgresql"], secrets["owner"]),
         ports=chosen,

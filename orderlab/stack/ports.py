@@ -13,7 +13,14 @@ import psutil  # type: ignore[import-untyped]
 
 from orderlab.stack.home import StackError
 
-PREFERRED = {"orders-api": 8000, "portal": 8080, "jupyter": 8888, "rabbitmq": 5672, "postgresql": 5432}
+PREFERRED = {
+    "orders-api": 8000,
+    "portal": 8080,
+    "jupyter": 8888,
+    "rabbitmq": 5672,
+    "management": 15672,  # RabbitMQ's own page
+    "postgresql": 5432,
+}
 """Where people look first. What is not named here is nobody's business, and gets any free port."""
 
 # Below the range from which systems take ports for outgoing connections: what is free here stays free.

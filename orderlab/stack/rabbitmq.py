@@ -17,6 +17,8 @@ CONSUMER_TIMEOUT = 24 * 60 * 60 * 1000
 
 _SETTINGS = """\
 listeners.tcp.local = 127.0.0.1:{port}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {management}
 default_user = {user}
 default_pass = {password}
 consumer_timeout = {consumer_timeout}
@@ -46,11 +48,15 @@ def program(home: Home, ports: dict[str, int], secrets: dict[str, str]) -> Progr
         raise StackError(str(reason)) from reason
     own = home.path / "rabbitmq"
     settings = _SETTINGS.format(
-        port=ports["rabbitmq"], user=USER, password=secrets["rabbitmq"], consumer_timeout=CONSUMER_TIMEOUT
+        port=ports["rabbitmq"],
+        management=ports["management"],
+        user=USER,
+        password=secrets["rabbitmq"],
+        consumer_timeout=CONSUMER_TIMEOUT,
     )
     write_private(own / "rabbitmq.conf", settings)
     write_private(own / "advanced.config", "[].\n")
-    write_private(own / "enabled_plugins", "[].\n")
+    write_private(own / "enabled_plugins", "[rabbitmq_management].\n")
     write_private(own / "environment.conf", "")
     write_private(own / ".erlang.cookie", secrets["erlang_cookie"])
     environment = ordinary(home) | {

@@ -29,7 +29,7 @@ Check = Callable[[], None]
 FAILURES = (OSError, psycopg.Error, amqp.AMQPError, httpx.HTTPError)
 """What a check raises."""
 
-_MORE_PORTS = {"rabbitmq": ("erlang",)}
+_MORE_PORTS = {"rabbitmq": ("erlang", "management")}
 _CHANCES = 3  # as often a program may end before it is given up
 
 

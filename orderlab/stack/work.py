@@ -65,9 +65,9 @@ def lay(source: Path, folder: Path, *, fresh: bool = False) -> list[str]:
 
 
 def write_start(folder: Path, addresses: Mapping[str, str]) -> None:
-    """Write the page with the lab's addresses and the chapters that are there."""
+    """Write the page with the lab's addresses (those that are not empty) and the chapters that are there."""
     chapters = [f"- [{_title(file)}]({file.relative_to(folder)})" for file in sorted(folder.glob("[a-z][a-z]/*.ipynb"))]
-    lines = [f"- {name}: <{url}>" for name, url in addresses.items()]
+    lines = [f"- {name}: <{url}>" for name, url in addresses.items() if url]
     (folder / START).write_text(_PAGE.format(addresses="\n".join(lines), chapters="\n".join(chapters)))
 
 

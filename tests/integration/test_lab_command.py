@@ -125,12 +125,27 @@ def test_a_second_up_changes_nothing_that_runs(lab: Command) -> None:
     assert "One order" not in said
 
 
+def test_rabbitmq_s_own_page_lets_in_whoever_reads_the_file_that_is_named_and_the_password_is_not_printed(
+    lab: Command,
+) -> None:
+    said = lab("status")
+    url = lab.json("status")["management_url"]
+    password = json.loads((lab.home / "secrets.json").read_text())["rabbitmq"]
+    assert f"RabbitMQ    {url}\n" in said
+    assert f'user orderlab, password: "rabbitmq" in {lab.home / "secrets.json"}' in said
+    assert password not in said
+    told = httpx.get(f"{url}/api/queues", auth=("orderlab", password)).raise_for_status().json()
+    assert {queue["name"] for queue in told} >= {"orders.created.worker", "orders.dead"}
+    assert httpx.get(f"{url}/api/queues", auth=("orderlab", "guess")).status_code == 401
+
+
 def test_status_tells_every_address_and_each_answers(lab: Command) -> None:
     told = lab.json("status")
     assert set(told) == {
         "ready",
         "api_url",
         "portal_url",
+        "management_url",
         "jupyter_url",
         "amqp_url",
         "database_url",
@@ -293,6 +308,7 @@ def test_notebooks_are_worked_on_in_a_folder_of_their_own_that_says_where_this_l
     told = lab.json("status")
     page = (lab.home / "work/START.md").read_text()
     assert f"<{told['portal_url']}>" in page
+    assert f"<{told['management_url']}>" in page
     assert "(en/01_one_order.ipynb)" in page
     assert httpx.URL(told["jupyter_url"]).path == "/lab/tree/START.md"
     (lab.home / "work/en/01_one_order.ipynb").write_text("mine")

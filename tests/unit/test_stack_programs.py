@@ -14,7 +14,7 @@ from orderlab.stack import Home, StackError, State, jupyter, postgres, programs,
 PORTS = {
     name: 20000 + number
     for number, name in enumerate(
-        ["orders-api", "portal", "jupyter", "rabbitmq", "postgresql", "erlang", "epmd", "supervisor"]
+        ["orders-api", "portal", "jupyter", "rabbitmq", "management", "postgresql", "erlang", "epmd", "supervisor"]
     )
 }
 
@@ -120,6 +120,9 @@ def test_rabbitmq_keeps_to_this_machine_and_this_folder(home: Home, monkeypatch:
     assert environment["ERL_EPMD_ADDRESS"] == "127.0.0.1"
     settings = (home.path / "rabbitmq/rabbitmq.conf").read_text()
     assert f"listeners.tcp.local = 127.0.0.1:{PORTS['rabbitmq']}" in settings
+    assert "management.tcp.ip = 127.0.0.1\n" in settings
+    assert f"management.tcp.port = {PORTS['management']}\n" in settings
+    assert (home.path / "rabbitmq/enabled_plugins").read_text() == "[rabbitmq_management].\n"
     places = [
         value
         for name, value in environment.items()
