@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -161,3 +163,16 @@ def test_a_token_for_reading_is_renewed_before_it_expires(notebook: Lab, happy: 
     old = notebook._own_token
     assert notebook.order(happy)["order_id"] == happy
     assert notebook._own_token != old
+
+
+def test_an_order_writes_what_was_recorded_of_it_for_the_viewers_of_traces(notebook: Lab, tmp_path: Path) -> None:
+    order = notebook.create_order()
+    notebook.wait(order)
+    recorded = notebook.journal(order)
+    told = json.loads(order.otlp(tmp_path / "otlp.json").read_text("utf-8"))
+    spans = [span for each in told["resourceSpans"] for scope in each["scopeSpans"] for span in scope["spans"]]
+    assert sorted((span["traceId"], span["name"]) for span in spans) == sorted(
+        (event["trace_id"], event["name"]) for event in recorded
+    )
+    slices = json.loads(notebook.order(order).perfetto(tmp_path / "trace.json").read_text("utf-8"))["traceEvents"]
+    assert len([one for one in slices if one["ph"] == "b"]) == len(recorded)
