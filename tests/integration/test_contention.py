@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from orderlab.order import Design, OrderInHand, Status
 from orderlab.store import TRIES, Store, open_pool
 from tests.support import RunningLab
 
-ORDERS = 600
+ORDERS = int(os.environ.get("CONTENTION_ORDERS", "600"))
 SKUS = ("KEYBOARD", "MOUSE", "MONITOR")
 
 

@@ -1,6 +1,6 @@
 """Many orders of several products, each with two or three random faults, on two of each service: all come out right.
 
-Judged by SQL alone. `ORDERLAB_FAULT_ORDERS=400` for more of them.
+Judged by SQL alone. `FAULT_ORDERS=400` for more of them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from orderlab import faults, stack
 from orderlab.gates import AFTER, BEFORE, DROPPABLE, ERRORS, PROCESS, REPEATABLE, Kind
 from tests.support import RunningLab
 
-ORDERS = int(os.environ.get("ORDERLAB_FAULT_ORDERS", "40"))
-SEED = int(os.environ.get("ORDERLAB_FAULT_SEED", "5"))
+ORDERS = int(os.environ.get("FAULT_ORDERS", "40"))
+SEED = int(os.environ.get("FAULT_SEED", "5"))
 SKUS = ("KEYBOARD", "MOUSE", "MONITOR", "HEADSET")
 TOKENS = ("tok_ok", "tok_ok", "tok_ok", "tok_declined", "tok_gateway_error", "tok_expired_card")
 CLIENTS = 16
