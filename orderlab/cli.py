@@ -146,7 +146,7 @@ def reset() -> None:
 def demo(as_json: bool) -> None:
     """Send one order through, and draw it."""
     from orderlab import stack
-    from orderlab.lab import attach
+    from orderlab.access import attach
 
     home = None if attach.is_told() else default_home()
     if home:
@@ -275,7 +275,7 @@ def _dead_letters() -> list[Any]:
 
 def _send_one_order(home: Path | None) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
     """The order, its events, and the drawing as text."""
-    from orderlab.lab import Lab
+    from orderlab import Lab
 
     lab = Lab(home)
     order_id = lab.create_order()["order_id"]

@@ -11,7 +11,8 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from orderlab.errors import ApiAway, FieldProblem, OrderlabError
-from orderlab.gates import AFTER, BEFORE, Fault, Gates, Kind, OpenGates, fired, raise_failure
+from orderlab.faults.gates import Gates, OpenGates, fired, raise_failure
+from orderlab.faults.model import AFTER, BEFORE, Fault, Kind
 from orderlab.order import is_order_id
 from orderlab.sequence import Step
 from orderlab.trace import baggage, new_traceparent

@@ -156,3 +156,7 @@ HTTP_STATUS: dict[type[OrderlabError], HTTPStatus] = {
     BrokerAway: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """The one table from errors to HTTP; whatever is not in it is a 500 that tells nothing of its inside."""
+
+
+class LabError(OrderlabError):
+    """What a notebook asked for can't be done."""

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar
 
 from orderlab.errors import BrokerAway, OrderlabError
-from orderlab.gates import AFTER, BEFORE, Fault, Gates, Kind, OpenGates, as_if, fired, raise_failure
+from orderlab.faults.gates import Gates, OpenGates, as_if, fired, raise_failure
+from orderlab.faults.model import AFTER, BEFORE, Fault, Kind
 from orderlab.order import Design
 from orderlab.sequence import Outcome, Step
 

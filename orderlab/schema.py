@@ -8,8 +8,8 @@ from importlib.resources import files
 import psycopg
 from psycopg import conninfo, sql
 
-from orderlab import faults
 from orderlab.errors import OrderlabError
+from orderlab.faults import arming
 
 RIGHTS: Mapping[str, tuple[str, ...]] = {
     "orders-api": (
@@ -128,5 +128,5 @@ def reset(owner_url: str, *, quiet: bool = False) -> None:
                 raise InFlight
         connection.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY CASCADE")
         connection.execute("UPDATE products SET reserved = 0 WHERE reserved <> 0")
-        faults.clear(connection)
+        arming.clear(connection)
         connection.execute("DELETE FROM lab.firings")

@@ -1,23 +1,4 @@
-"""What notebooks call. `Lab` is loaded on demand: the portal draws with this package and has no use for the rest."""
+"""What notebooks call: `Lab`, its parts, and the orders it hands out.
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-__all__ = ["Lab", "Run"]
-
-if TYPE_CHECKING:
-    from orderlab.lab.lab import Lab
-    from orderlab.lab.run import Run
-
-
-def __getattr__(name: str) -> object:
-    if name == "Lab":
-        from orderlab.lab.lab import Lab
-
-        return Lab
-    if name == "Run":
-        from orderlab.lab.run import Run
-
-        return Run
-    raise AttributeError(f"module 'orderlab.lab' has no attribute {name!r}")
+It may import every room but the portal and the services: it reaches them as anybody would, over HTTP and the broker.
+"""

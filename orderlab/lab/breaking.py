@@ -8,24 +8,29 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orderlab.access.attach import Attached
+from orderlab.calls import kinds
+from orderlab.calls.checking import public
+from orderlab.calls.kinds import OrderId, label_of
 from orderlab.client import OrdersClient
-from orderlab.gates import AFTER, BEFORE
-from orderlab.lab.attach import Attached, LabError, label_of
-from orderlab.lab.calls import public
-from orderlab.lab.kinds import OrderId
+from orderlab.errors import LabError
+from orderlab.faults.model import AFTER, BEFORE
 from orderlab.nearest import nearest
+from orderlab.verdicts.predictions import KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from orderlab.judge import Verdict
+    from orderlab.drawing.grid import Grid
+    from orderlab.faults.script import Planned
     from orderlab.lab.compare import Comparison
     from orderlab.lab.faults import Faults
-    from orderlab.lab.grid import Grid
     from orderlab.lab.processes import Processes
-    from orderlab.lab.script import Planned
-    from orderlab.lab.stepping import SteppingRun
-    from orderlab.verdicts import Judge
+    from orderlab.stepping.stepping import SteppingRun
+    from orderlab.verdicts.judge import Judge
+    from orderlab.verdicts.verdict import Verdict
+
+kinds.KINDS["kind"] = kinds.one_of("matrix", lambda: KINDS)
 
 DATABASE_AWAY = 3.0
 """Seconds for which a verdict waits for a database that is away: a killed one takes less to be back."""
@@ -70,13 +75,13 @@ class Breaking(ABC):
         items: Mapping[str, int] | None = None,
         payment_token: str = "tok_ok",
     ) -> Comparison:
-        """Run one script of faults (`orderlab.lab.script`) on an order of each design, and show them side by side.
+        """Run one script of faults (`orderlab`) on an order of each design, and show them side by side.
 
         The orders go through the real portal, one after the other, and their ids begin with `name`; `items`
         is {sku: quantity}, of one product. Waits until nothing more comes. Raises `ImpossibleFault` if a fault can't
         fire, `LabError` for an order that the form or the API refuses though nothing was broken.
         """
-        from orderlab.lab.button import one_product
+        from orderlab.access.button import one_product
         from orderlab.lab.compare import compare
 
         read = lambda order_id: self.client.events(order_id, self._token())  # noqa: E731
@@ -95,13 +100,13 @@ class Breaking(ABC):
         `items` is {sku: quantity}, of one product; `design` is "default", "no-outbox", "no-idempotent-consumer" or
         "as-drawn"; `patience` is in seconds. An order that is halted already is taken up where it stands, as it is.
         """
-        from orderlab.lab.stepping import begin
+        from orderlab.stepping.stepping import begin
 
         return begin(self._lab, order_id or self.new_id(), items, payment_token, design, patience)
 
     def save(self, order_id: OrderId, file: str | Path) -> Path:
         """Write an order's run into one file, which `Run.open` shows with no lab: its events, and its tables now."""
-        from orderlab.lab.saving import save
+        from orderlab.stepping.saving import save
 
         return save(self._lab, order_id, file)
 
@@ -137,7 +142,7 @@ class Breaking(ABC):
         `kind` is crash, fail, drop, duplicate, rabbitmq or postgresql. Nobody else may place orders meanwhile. Raises
         `MatrixError` if a cell can't be run.
         """
-        from orderlab.lab.grid import Grid
+        from orderlab.drawing.grid import Grid
         from orderlab.matrix import Runner, command
 
         if self._lab.home is None:
@@ -151,13 +156,13 @@ class Breaking(ABC):
 
     def predicted_matrix(self, kind: str = "crash") -> Grid:
         """What was predicted of each cell before any was run."""
-        from orderlab.lab.grid import Grid
+        from orderlab.drawing.grid import Grid
 
         return Grid.expected(kind)
 
     def measured_matrix(self, kind: str = "crash") -> Grid:
         """What each cell came to in the full run that came with this version (docs/matrix.md)."""
-        from orderlab.lab.grid import Grid
+        from orderlab.drawing.grid import Grid
         from orderlab.matrix import Results
 
         results = Results.measured(kind)
@@ -168,7 +173,7 @@ class Breaking(ABC):
     @cached_property
     def _judge(self) -> Judge:
         from orderlab.stack import Home
-        from orderlab.verdicts import Judge
+        from orderlab.verdicts.judge import Judge
 
         inbox = Home(self._lab.home).inbox if self._lab.home else None
         return Judge(self._lab.database_url, self._lab.amqp_url, inbox)

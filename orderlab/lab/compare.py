@@ -7,21 +7,22 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from orderlab import faults
+from orderlab.access.attach import Attached
+from orderlab.access.button import Pressed, check_design, press
+from orderlab.access.tables import connected
+from orderlab.calls.checking import public
 from orderlab.client import ApiProblem
-from orderlab.lab.attach import Attached, LabError
-from orderlab.lab.beside import Side, aligned, expected_labels, side_by_side_svg, side_by_side_text
-from orderlab.lab.button import Pressed, check_design, press
-from orderlab.lab.calls import public
-from orderlab.lab.drawing import picture
-from orderlab.lab.script import Planned, as_script, fate
-from orderlab.lab.tables import connected
-from orderlab.lab.words import ENGLISH
+from orderlab.drawing.beside import Side, aligned, expected_labels, side_by_side_svg, side_by_side_text
+from orderlab.drawing.drawing import picture
+from orderlab.drawing.words import ENGLISH
+from orderlab.errors import LabError
+from orderlab.faults import arming
+from orderlab.faults.script import Planned, as_script, fate
 from orderlab.order import DESIGNS
 
 if TYPE_CHECKING:
-    from orderlab.lab.timeline import Timelines
-    from orderlab.verdicts import Judge
+    from orderlab.drawing.timeline import Timelines
+    from orderlab.verdicts.judge import Judge
 
 PATIENCE = 60.0
 """Seconds in which a person gets an answer from the portal, and an order comes to rest."""
@@ -58,7 +59,7 @@ class Comparison:
 
     def timelines(self) -> Timelines:
         """The same rows over time, on one scale."""
-        from orderlab.lab.timeline import Timelines
+        from orderlab.drawing.timeline import Timelines
 
         return Timelines([side.name for side in self.sides], self._rows, self.text)
 
@@ -108,15 +109,15 @@ def _run(
         armed = [planned.arm(connection, order_id, connection.info.backend_pid) for planned in script]
         try:
             pressed = _insist(lab.portal_url, order_id, design, order)
-            if pressed.refused and not list(faults.queries.firings(connection, order_id=order_id)):
+            if pressed.refused and not list(arming.queries.firings(connection, order_id=order_id)):
                 said = " ".join(pressed.told) or f"its page answers {pressed.status}."
                 raise LabError(f"The portal refused the order, and nothing had been broken: {said}")
             (verdict,) = judge.verdicts([order_id], told=[order_id] if pressed.shown else [], patience=PATIENCE)
         finally:
             for fault in armed:
-                faults.clear(connection, fault)
+                arming.clear(connection, fault)
         columns = ("id", "kind", "order_id", "step", "side", "attempt", "process")
-        fired = [dict(zip(columns, row, strict=False)) for row in faults.queries.firings(connection, order_id=order_id)]
+        fired = [dict(zip(columns, row, strict=False)) for row in arming.queries.firings(connection, order_id=order_id)]
     (evidence,) = judge.evidence([order_id])
     results = {
         "status": str(verdict.status or "none"),

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from orderlab import faults
-from orderlab.gates import BEFORE, Kind
-from orderlab.lab.calls import checked, public
-from orderlab.lab.kinds import OrderId
-from orderlab.lab.tables import connected
+from orderlab.access.tables import connected
+from orderlab.calls.checking import checked, public
+from orderlab.calls.kinds import OrderId
+from orderlab.faults import arming
+from orderlab.faults.model import BEFORE, Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,29 +164,29 @@ class Faults:
     def list(self) -> pd.DataFrame:
         """What is armed and can still fire."""
         with connected(self._database_url) as connection:
-            return _frame(faults.queries.armed(connection), _ARMED)
+            return _frame(arming.queries.armed(connection), _ARMED)
 
     def firings(self, order_id: OrderId | None = None) -> pd.DataFrame:
         """What has fired, oldest first; with an order, only what hit that one."""
         with connected(self._database_url) as connection:
-            return _frame(faults.queries.firings(connection, order_id=order_id), _FIRED)
+            return _frame(arming.queries.firings(connection, order_id=order_id), _FIRED)
 
     def halts(self, order_id: OrderId | None = None) -> pd.DataFrame:
         """Who is halted now, and where; not those whose process was killed there."""
         with connected(self._database_url) as connection:
-            rows = faults.queries.halts(connection, order_id=order_id)
+            rows = arming.queries.halts(connection, order_id=order_id)
             return _frame(((row[0], *row[2:8], row[9]) for row in rows), _HALTED)
 
     def release(self, order_id: OrderId | None = None) -> int:
         """Let halted orders go on, all of them or one; how many halts that ended. A pause that is armed stays so."""
         with connected(self._database_url) as connection:
-            halts = [row[0] for row in faults.queries.halts(connection, order_id=order_id)]
-            return sum(faults.queries.release(connection, halt_id=halt, reason="it was released")[0] for halt in halts)
+            halts = [row[0] for row in arming.queries.halts(connection, order_id=order_id)]
+            return sum(arming.queries.release(connection, halt_id=halt, reason="it was released")[0] for halt in halts)
 
     def clear(self) -> None:
         """Take every fault away; whoever is halted goes on."""
         with connected(self._database_url) as connection:
-            faults.clear(connection)
+            arming.clear(connection)
 
     @checked
     def __repr__(self) -> str:
@@ -195,12 +195,12 @@ class Faults:
 
     def _arm(self, kind: Kind, step: int | str, when: str, which: _Which, seconds: float = 0) -> int:
         with connected(self._database_url) as connection:
-            return faults.arm(connection, kind, step, when, seconds=seconds, **asdict(which))
+            return arming.arm(connection, kind, step, when, seconds=seconds, **asdict(which))
 
 
 def record(connection: psycopg.Connection[Any], kind: str, process: str) -> None:
     """Write down what was done to a process or a server, where firings stand."""
-    faults.queries.record_firing(connection, kind=kind, process=process)
+    arming.queries.record_firing(connection, kind=kind, process=process)
     connection.execute("SELECT pg_notify('lab_firings', '')")
 
 

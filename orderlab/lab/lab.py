@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from orderlab import tokens
+from orderlab.access.attach import attach
+from orderlab.access.shown import Answer, Token
+from orderlab.calls.checking import checked, public
+from orderlab.calls.kinds import OrderId
 from orderlab.client import OrdersClient
-from orderlab.lab.attach import LabError, attach
+from orderlab.drawing.drawing import Drawing
+from orderlab.errors import LabError
 from orderlab.lab.breaking import Breaking
-from orderlab.lab.calls import checked, public
-from orderlab.lab.drawing import Drawing
-from orderlab.lab.kinds import OrderId
 from orderlab.lab.order import Order
 from orderlab.lab.portal import RECORDED, Portal, answer, order_body
-from orderlab.lab.shown import Answer, Token
 from orderlab.nearest import instead
 from orderlab.order import TRANSITIONS, Status
 from orderlab.trace import new_traceparent, trace_id
@@ -32,8 +33,8 @@ from orderlab.trace import new_traceparent, trace_id
 if TYPE_CHECKING:
     import pandas as pd
 
-    from orderlab.lab.broker import Tap
-    from orderlab.lab.timeline import Timeline
+    from orderlab.access.broker import Tap
+    from orderlab.drawing.timeline import Timeline
 
 T = TypeVar("T")
 
@@ -239,7 +240,7 @@ class Lab(Breaking):
 
     def timeline(self, order_id: OrderId) -> Timeline:
         """What happened to the order, as bars over time."""
-        from orderlab.lab.timeline import Timeline
+        from orderlab.drawing.timeline import Timeline
 
         told = self.client.events(order_id, self._token())
         return Timeline(told["events"], f"{order_id} · {told['status']}")
@@ -255,19 +256,19 @@ class Lab(Breaking):
 
     def table(self, name: str, order_id: OrderId | None = None, limit: int = 100) -> pd.DataFrame:
         """The last rows of a table in PostgreSQL, oldest first; only those of an order if one is given."""
-        from orderlab.lab.tables import read_table
+        from orderlab.access.tables import read_table
 
         return read_table(self._lab.database_url, name, order_id, limit)
 
     def queues(self) -> dict[str, int]:
         """How many messages wait in each queue of RabbitMQ."""
-        from orderlab.lab.broker import depths
+        from orderlab.access.broker import depths
 
         return depths(self._lab.amqp_url)
 
     def tap(self, exchange: str) -> Tap:
         """A queue of your own on a fanout exchange: it sees a copy of each message from now on."""
-        from orderlab.lab.broker import Tap
+        from orderlab.access.broker import Tap
 
         return Tap(self._lab.amqp_url, exchange)
 

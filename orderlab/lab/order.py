@@ -8,10 +8,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from orderlab.lab.attach import LabError
-from orderlab.lab.calls import public
-from orderlab.lab.exports.otlp import otlp
-from orderlab.lab.exports.perfetto import perfetto
+from orderlab.calls.checking import public
+from orderlab.drawing.exports.otlp import otlp
+from orderlab.drawing.exports.perfetto import perfetto
+from orderlab.errors import LabError
 
 
 @public

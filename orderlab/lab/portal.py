@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
+from orderlab.access.shown import Answer, Token
+from orderlab.calls.checking import public
 from orderlab.client import ClientSteps, OrdersClient
-from orderlab.lab.calls import public
-from orderlab.lab.shown import Answer, Token
 from orderlab.sequence import CLICK_CREATE_ORDER, POST_ORDER, REQUEST_DEMO_TOKEN, SHOW_CONFIRMATION
 from orderlab.trace import new_traceparent, trace_id
 

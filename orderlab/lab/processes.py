@@ -7,11 +7,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orderlab import faults, stack
-from orderlab.lab.attach import Attached, LabError
-from orderlab.lab.calls import checked, public
+from orderlab import stack
+from orderlab.access.attach import Attached
+from orderlab.access.tables import connected
+from orderlab.calls.checking import checked, public
+from orderlab.errors import LabError
+from orderlab.faults import arming
 from orderlab.lab.faults import record
-from orderlab.lab.tables import connected
 from orderlab.nearest import nearest
 from orderlab.stack import StackError
 from orderlab.stack.home import SERVICES
@@ -90,7 +92,7 @@ class Processes:
             stack.start(self._home, name)
         end = time.monotonic() + LISTENS
         with connected(self._lab.database_url) as connection:
-            while not set(running) <= set(faults.listening(connection)):
+            while not set(running) <= set(arming.listening(connection)):
                 if time.monotonic() > end:
                     raise LabError(f"Not every service is back after {LISTENS:g} s. `./lab status` says what runs.")
                 time.sleep(0.05)

@@ -11,11 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from orderlab.expectations import KINDS, LABELS, Cell, cells, expect
-from orderlab.judge import Word
 from orderlab.matrix.results import Result, Results
 from orderlab.matrix.runner import MatrixError, Runner
 from orderlab.order import DESIGNS
+from orderlab.verdicts.predictions import KINDS, LABELS, Cell, cells, expect
+from orderlab.verdicts.rules import Word
 
 STYLES = {
     Word.CORRECT: "green",

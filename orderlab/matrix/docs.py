@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from orderlab.expectations import KINDS, MENDED, RULES, Cell, cells, expect
-from orderlab.judge import Word
-from orderlab.lab.grid import SIGNS
+from orderlab.drawing.grid import SIGNS
 from orderlab.matrix.results import MEASURED, Results
 from orderlab.order import DESIGNS
 from orderlab.sequence import find_step
+from orderlab.verdicts.predictions import KINDS, MENDED, RULES, Cell, cells, expect
+from orderlab.verdicts.rules import Word
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -26,9 +26,9 @@ process or a server dies. The person who saw the portal break off, or was told t
 same order id.
 
 Each cell was predicted before it was run; the reasons are given below each grid, and stand in
-`orderlab/expectations.py`. Run a matrix yourself: `./lab matrix --kind crash` (it needs the lab to itself).
+`orderlab/verdicts/predictions.py`. Run a matrix yourself: `./lab matrix --kind crash` (it needs the lab to itself).
 
-How an order is judged stands in `orderlab/judge.py`: """
+How an order is judged stands in `orderlab/verdicts/rules.py`: """
 
 _MEANINGS = {
     Word.CORRECT: "as it should be",
@@ -93,7 +93,7 @@ def main(words: list[str]) -> None:
         for kind in KINDS:
             results = Results.read(kind, folder / f"{kind}.json")
             if set(results.cells) == set(cells(kind)):  # only whole ones
-                results.path = MEASURED / f"matrix_{kind}.json"
+                results.path = MEASURED / f"{kind}.json"
                 results.write()
     (DOCS / "matrix.md").write_text(matrix_markdown(), "utf-8")
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orderlab.expectations import Cell, expect
-from orderlab.judge import Word
+from orderlab.verdicts.predictions import Cell, expect
+from orderlab.verdicts.rules import Word
 
-MEASURED = Path(__file__).parents[1] / "lab"
+MEASURED = Path(__file__).parent / "measured"
 """Where the results of the full runs lie."""
 
 
@@ -46,7 +46,7 @@ class Results:
     @classmethod
     def measured(cls, kind: str) -> Results:
         """Those of the full run that came with this version."""
-        return cls.read(kind, MEASURED / f"matrix_{kind}.json")
+        return cls.read(kind, MEASURED / f"{kind}.json")
 
     @classmethod
     def read(cls, kind: str, path: Path) -> Results:

@@ -25,17 +25,17 @@ from typing import Any
 import psycopg
 from kombu import Connection
 
-from orderlab import faults, stack
-from orderlab.errors import OrderlabError
-from orderlab.expectations import CRASH, DROP, POSTGRESQL, RABBITMQ, Cell
-from orderlab.gates import PROCESS
-from orderlab.lab.attach import LabError
-from orderlab.lab.broker import Tap
-from orderlab.lab.button import Pressed, press
+from orderlab import stack
+from orderlab.access.broker import Tap
+from orderlab.access.button import Pressed, press
+from orderlab.errors import LabError, OrderlabError
+from orderlab.faults import arming
+from orderlab.faults.model import PROCESS
 from orderlab.matrix.results import Result
 from orderlab.stack import Home, readiness
 from orderlab.topology import ORDERS_CONFIRMED, ORDERS_REJECTED
-from orderlab.verdicts import Judge
+from orderlab.verdicts.judge import Judge
+from orderlab.verdicts.predictions import CRASH, DROP, POSTGRESQL, RABBITMQ, Cell
 
 TRIES = 5
 """How often orders are sent to a gate at which all of them must be at once."""
@@ -129,8 +129,8 @@ class Runner:
             for pid in {halt["pid"] for halt in halts}:
                 os.kill(pid, signal.SIGKILL)
             for halt in halts:
-                faults.queries.record_crash(connection, halt_id=halt["id"])
-            faults.clear(connection)  # before the supervisor has brought it back
+                arming.queries.record_crash(connection, halt_id=halt["id"])
+            arming.clear(connection)  # before the supervisor has brought it back
         stack.start(self._home, process)
 
     def _kill_rabbitmq(self, gate: Cell, orders: Orders, place: Callable[[], None]) -> None:
@@ -139,8 +139,8 @@ class Runner:
             self._halt(connection, gate, orders, place)
             self._judge.wait(list(orders.values()))
             stack.kill(self._home, RABBITMQ)
-            faults.queries.record_firing(connection, kind="kill", process=RABBITMQ)
-            faults.clear(connection)
+            arming.queries.record_firing(connection, kind="kill", process=RABBITMQ)
+            arming.clear(connection)
         for program in (RABBITMQ, "worker", "notifier"):  # the services once they consume again
             stack.start(self._home, program)
 
@@ -181,7 +181,7 @@ class Runner:
     ) -> list[int]:
         """Arm a fault for each order."""
         at: dict[str, Any] = {"step": gate.step, "when": gate.side, "seconds": seconds}
-        return [faults.arm(connection, kind, order_id=order_id, **at) for order_id in orders.values()]
+        return [arming.arm(connection, kind, order_id=order_id, **at) for order_id in orders.values()]
 
     def _halt(
         self, connection: psycopg.Connection[Any], gate: Cell, orders: Orders, place: Callable[[], None]
@@ -189,13 +189,13 @@ class Runner:
         """Have the orders placed and halted at the gate; the halts, once every order is there."""
         pattern = f"{gate.kind}-{gate.step}-{gate.side}-*"
         owner = connection.info.backend_pid
-        faults.arm(connection, "pause", gate.step, gate.side, order_id=pattern, times=None, owner=owner)
+        arming.arm(connection, "pause", gate.step, gate.side, order_id=pattern, times=None, owner=owner)
         place()
         halted = list[dict[str, Any]]()
 
         def there() -> bool:
             names = ("id", "fault_id", "order_id", "step", "side", "attempt", "process", "pid")
-            rows = [dict(zip(names, row, strict=False)) for row in faults.queries.halts(connection, order_id=None)]
+            rows = [dict(zip(names, row, strict=False)) for row in arming.queries.halts(connection, order_id=None)]
             halted[:] = [row for row in rows if row["process"] == PROCESS[gate.step]]  # and not the relay
             return len(halted) >= len(orders)
 
@@ -248,7 +248,7 @@ class Runner:
 
     def _clear(self) -> None:
         with self._connect() as connection:
-            faults.clear(connection)
+            arming.clear(connection)
 
     @contextmanager
     def _connect(self) -> Iterator[psycopg.Connection[Any]]:

@@ -8,8 +8,8 @@ import sys
 import waitress
 
 from orderlab.errors import OrderlabError
-from orderlab.gatekeeper import Gatekeeper
-from orderlab.gates import Gates, OpenGates
+from orderlab.faults.gates import Gates, OpenGates
+from orderlab.faults.keeper import Gatekeeper
 from orderlab.identity import named
 from orderlab.portal.app import create_app
 from orderlab.portal.live import MOST_STREAMS

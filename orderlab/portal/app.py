@@ -15,9 +15,9 @@ from werkzeug.exceptions import HTTPException
 
 from orderlab.client import ApiProblem, OrdersClient
 from orderlab.doors import Doors
+from orderlab.drawing.rows import clock
 from orderlab.errors import ApiAway, OtherSite, StrangeHost
-from orderlab.gates import Gates, OpenGates
-from orderlab.lab.rows import clock
+from orderlab.faults.gates import Gates, OpenGates
 from orderlab.portal.pages import pages
 from orderlab.portal.parts import Parts, Reader
 from orderlab.portal.progress import language, speak

@@ -11,7 +11,7 @@ from flask import current_app
 from standardwebhooks import Webhook
 
 from orderlab.client import ApiProblem, ClientSteps, OrdersClient
-from orderlab.gates import Gates, OpenGates
+from orderlab.faults.gates import Gates, OpenGates
 from orderlab.portal.store import Inbox, Reports
 from orderlab.trace import new_traceparent
 

@@ -10,10 +10,10 @@ from flask import render_template
 from flask_babel import get_locale
 
 from orderlab.client import ApiProblem
+from orderlab.drawing.drawing import sequence_svg, sequence_text
+from orderlab.drawing.rows import observed
+from orderlab.drawing.words import Words, words
 from orderlab.errors import ApiAway
-from orderlab.lab.drawing import sequence_svg, sequence_text
-from orderlab.lab.rows import observed
-from orderlab.lab.words import Words, words
 from orderlab.order import TRANSITIONS, Status
 from orderlab.portal.live import AWAY, HEARTBEAT, STILL_HERE, message
 from orderlab.portal.parts import parts

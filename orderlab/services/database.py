@@ -17,7 +17,7 @@ from eventlet.semaphore import Semaphore
 from nameko.extensions import DependencyProvider, SharedExtension
 
 from orderlab.errors import DatabaseAway, DatabaseBusy
-from orderlab.gatekeeper import Gatekeeper
+from orderlab.faults.keeper import Gatekeeper
 from orderlab.gateway import Gateway
 from orderlab.journal import Events, Steps
 from orderlab.settings import Settings

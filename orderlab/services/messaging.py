@@ -17,7 +17,7 @@ from nameko.messaging import Consumer, QueueConsumer
 from orderlab import topology
 from orderlab.dead_letters import QUEUE, REASON
 from orderlab.errors import BrokerAway, DatabaseAway, DatabaseBusy, OrderlabError, UnprocessableMessage
-from orderlab.gates import Lost
+from orderlab.faults.gates import Lost
 from orderlab.journal import Steps
 from orderlab.messages import Message
 from orderlab.sequence import ACK_MESSAGE, CONSUME_ORDER_CREATED, Outcome

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request, Response
 
 from orderlab import tokens
 from orderlab.errors import BrokerAway, FieldProblem, InvalidOrder, NotFound, NotYours, OrderConflict, UnknownOrder
-from orderlab.gates import Kind
+from orderlab.faults.model import Kind
 from orderlab.journal import Event, Steps
 from orderlab.messages import ORDER_CREATED, Message
 from orderlab.order import NewOrder, is_order_id

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from orderlab import Lab
-from orderlab.gates import ImpossibleFault
-from orderlab.lab.attach import LabError
+from orderlab.errors import LabError
+from orderlab.faults.model import ImpossibleFault
+from orderlab.faults.script import crash, fail
 from orderlab.lab.compare import Comparison
-from orderlab.lab.script import crash, fail
 from tests.support import RunningLab
 
 

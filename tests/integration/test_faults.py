@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from orderlab import Lab, faults, stack
-from orderlab.gates import AFTER, BEFORE, DROPPABLE, ERRORS, PROCESS, REPEATABLE, ImpossibleFault, Kind, chance
-from orderlab.lab.button import Pressed, press
+from orderlab import Lab, stack
+from orderlab.access.button import Pressed, press
+from orderlab.faults import arming
+from orderlab.faults.model import AFTER, BEFORE, DROPPABLE, ERRORS, PROCESS, REPEATABLE, ImpossibleFault, Kind, chance
 from orderlab.sequence import find_step
 from tests.support import RunningLab
 
@@ -67,7 +68,7 @@ def notebook(lab: RunningLab) -> Iterator[Lab]:
 @pytest.fixture(autouse=True)
 def _nothing_armed_afterwards(lab: RunningLab, notebook: Lab) -> Iterator[None]:
     yield
-    notebook.faults.clear()
+    notebook.arming.clear()
 
 
 Batch = dict[tuple[str, str], Cell]
@@ -166,7 +167,7 @@ def let_go_if_it_goes_wrong(notebook: Lab) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        notebook.faults.clear()
+        notebook.arming.clear()
         raise
 
 
@@ -402,7 +403,7 @@ def test_a_fault_is_armed_in_every_process_when_arming_returns(lab: RunningLab, 
         took = []
         for _ in range(20):
             began = time.perf_counter()
-            faults.arm(connection, Kind.DELAY, 9, order_id="nobody", seconds=1)
+            arming.arm(connection, Kind.DELAY, 9, order_id="nobody", seconds=1)
             took.append((time.perf_counter() - began) * 1000)
             behind = lab.sql(
                 "SELECT process FROM lab.listeners l JOIN pg_stat_activity a ON a.pid = l.backend, lab.fault_list f"
@@ -473,7 +474,7 @@ def test_what_is_taken_away_fires_no_more_and_whoever_it_has_halted_goes_on(
     order_id = lab.place(notebook.new_id("f-away"))
     lab.wait_for(lambda: len(notebook.faults.halts(order_id)) == 1, "the halt")
     if how == "clear":
-        notebook.faults.clear()
+        notebook.arming.clear()
         lab.complete(order_id)
     else:
         stack.reset(lab.home)

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from orderlab import Lab
-from orderlab.lab.attach import LabError
-from orderlab.lab.script import crash
+from orderlab.errors import LabError
+from orderlab.faults.script import crash
 from orderlab.topology import WORKER_QUEUE
 from tests.support import RunningLab
 

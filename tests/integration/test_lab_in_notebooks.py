@@ -10,7 +10,7 @@ import pytest
 
 from orderlab import Lab
 from orderlab.client import ApiProblem
-from orderlab.lab.attach import LabError
+from orderlab.errors import LabError
 from orderlab.sequence import STEPS
 from tests.support import RunningLab
 

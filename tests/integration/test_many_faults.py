@@ -14,8 +14,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from orderlab import faults, stack
-from orderlab.gates import AFTER, BEFORE, DROPPABLE, ERRORS, PROCESS, REPEATABLE, Kind
+from orderlab import stack
+from orderlab.faults import arming
+from orderlab.faults.model import AFTER, BEFORE, DROPPABLE, ERRORS, PROCESS, REPEATABLE, Kind
 from tests.support import RunningLab
 
 ORDERS = int(os.environ.get("FAULT_ORDERS", "40"))
@@ -56,7 +57,7 @@ def test_orders_with_two_or_three_random_faults_each_come_out_right(lab: Running
                 kind = dice.choice(list(STEPS))
                 side = BEFORE if kind in (Kind.DROP, Kind.DUPLICATE) else dice.choice((BEFORE, AFTER))
                 step = dice.choice(STEPS[kind])
-                faults.arm(connection, kind, step, side, order_id=body["order_id"], seconds=dice.uniform(0.01, 0.4))
+                arming.arm(connection, kind, step, side, order_id=body["order_id"], seconds=dice.uniform(0.01, 0.4))
     ids = lab.place_many(bodies, CLIENTS)
     end = time.monotonic() + 300
     while True:  # a message whose ack was lost stays with its worker as long as that runs: one day it is restarted

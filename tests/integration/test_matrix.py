@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from orderlab import Lab, cli, stack
-from orderlab.expectations import Cell, cells, expect
-from orderlab.judge import Word
 from orderlab.matrix import Result, Results, Runner, command
-from orderlab.verdicts import Judge
+from orderlab.verdicts.judge import Judge
+from orderlab.verdicts.predictions import Cell, cells, expect
+from orderlab.verdicts.rules import Word
 from tests.support import RunningLab
 
 CRASHES = ("8", "9", "14", "15", "16", "17", "19")

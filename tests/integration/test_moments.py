@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from orderlab.access.button import press
 from orderlab.gateway import SLOW
-from orderlab.lab.button import press
 from tests.support import RunningLab
 
 WRITES = {"8": "order_items", "14": "products", "16": "notifications"}

@@ -13,9 +13,9 @@ from kombu import Connection
 from psycopg_pool import ConnectionPool
 
 from orderlab import Lab, topology
+from orderlab.access.button import press
 from orderlab.errors import DatabaseAway
 from orderlab.journal import Event, Events, now
-from orderlab.lab.button import press
 from orderlab.sequence import ACK_MESSAGE, RESPOND_CREATED
 from orderlab.store import MOST_EARLY_EACH, Store, open_pool
 from orderlab.trace import new_traceparent

@@ -14,7 +14,7 @@ from psycopg_pool import ConnectionPool
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from orderlab.gates import OpenGates
+from orderlab.faults.gates import OpenGates
 from orderlab.gateway import Gateway
 from orderlab.journal import Steps, now
 from orderlab.messages import ORDER_CREATED, Message

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from orderlab import Lab, stack
-from orderlab.gates import ImpossibleFault
-from orderlab.lab.attach import LabError
-from orderlab.lab.moment import Moment
-from orderlab.lab.script import Planned, crash, drop
-from orderlab.lab.stepping import SteppingRun
+from orderlab.errors import LabError
+from orderlab.faults.model import ImpossibleFault
+from orderlab.faults.script import Planned, crash, drop
 from orderlab.sequence import STEPS
+from orderlab.stepping.moment import Moment
+from orderlab.stepping.stepping import SteppingRun
 from tests.support import RunningLab
 
 REQUEST = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"]
@@ -120,7 +120,7 @@ def test_what_travels_is_shown_the_token_at_3_and_messages_at_9_17_and_18(happy:
 def test_a_capsule_is_stepped_and_drawn_where_there_is_no_lab(happy: tuple[list[Moment], Path], tmp_path: Path) -> None:
     moments, file = happy
     code = f"""
-from orderlab.lab import Run
+from orderlab import Run
 import sys
 run = Run.open({str(file)!r})
 while not (moment := run.next()).ended:
@@ -137,7 +137,7 @@ assert not {{"eventlet", "nameko"}} & set(sys.modules)
 
 
 def test_an_order_that_was_not_stepped_is_saved_with_its_tables_at_the_end(notebook: Lab, tmp_path: Path) -> None:
-    from orderlab.lab import Run
+    from orderlab import Run
 
     order_id = notebook.create_order()["order_id"]
     notebook.wait(order_id)

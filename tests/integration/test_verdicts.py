@@ -7,9 +7,9 @@ import uuid
 import pytest
 
 from orderlab import dead_letters
-from orderlab.judge import Word
 from orderlab.order import DESIGNS
-from orderlab.verdicts import Judge
+from orderlab.verdicts.judge import Judge
+from orderlab.verdicts.rules import Word
 from tests.support import RunningLab
 
 

@@ -11,20 +11,22 @@ from typing import Any
 
 import pytest
 
-from orderlab import client
-from orderlab.errors import OrderlabError
-from orderlab.lab import Lab, Run, calls, kinds, script
-from orderlab.lab.attach import Attached, LabError
-from orderlab.lab.broker import Tap
+from orderlab import Lab, Run, client
+from orderlab.access.attach import Attached
+from orderlab.access.broker import Tap
+from orderlab.calls import checking as calls
+from orderlab.calls import kinds
+from orderlab.calls.interrupts import Interrupted, held_back
+from orderlab.drawing.grid import Grid
+from orderlab.errors import LabError, OrderlabError
+from orderlab.faults import script
 from orderlab.lab.compare import Comparison
 from orderlab.lab.faults import Faults
-from orderlab.lab.grid import Grid
-from orderlab.lab.interrupts import Interrupted, held_back
 from orderlab.lab.order import Order
 from orderlab.lab.portal import Portal
 from orderlab.lab.processes import Processes
-from orderlab.lab.stepping import SteppingRun
 from orderlab.order import DESIGNS
+from orderlab.stepping.stepping import SteppingRun
 
 NOWHERE = Attached(
     api_url="http://127.0.0.1:1",
@@ -238,7 +240,7 @@ def test_a_kernel_shows_one_line_for_a_refusal_and_for_an_interrupt(capsys: pyte
 
     shell = InteractiveShell.instance(colors="NoColor")
     shell.run_cell(
-        "from orderlab.lab.calls import checked\nimport signal\n@checked\ndef stop(): signal.raise_signal(2)"
+        "from orderlab.calls.checking import checked\nimport signal\n@checked\ndef stop(): signal.raise_signal(2)"
     )
     capsys.readouterr()
     for cell in ("stop()", "stop(1)"):

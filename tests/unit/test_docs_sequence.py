@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from orderlab.lab import docs
+from orderlab.drawing import docs
 from orderlab.sequence import OTHER_STEPS, STEPS, Outcome
 
 
 @pytest.mark.parametrize("file", list(docs.pages()), ids=lambda file: file.name)
 def test_the_written_page_is_current(file: Path) -> None:
-    assert file.read_text(encoding="utf-8") == docs.pages()[file], "run: python -m orderlab.lab.docs"
+    assert file.read_text(encoding="utf-8") == docs.pages()[file], "run: python -m orderlab.drawing.docs"
 
 
 def test_the_page_names_every_step_and_outcome() -> None:

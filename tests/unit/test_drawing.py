@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from orderlab.lab import drawing
-from orderlab.lab.rows import clock
-from orderlab.lab.svg import STROKES, WIDE
-from orderlab.lab.words import LANGUAGES
+from orderlab.drawing import drawing
+from orderlab.drawing.rows import clock
+from orderlab.drawing.svg import STROKES, WIDE
+from orderlab.drawing.words import LANGUAGES
 from orderlab.sequence import (
     ACK_MESSAGE,
     CHECK_INVENTORY,
@@ -183,7 +183,7 @@ def test_the_note_on_arrow_5_stands_wherever_5_is_drawn_and_nowhere_else(languag
 
 def test_the_same_events_give_the_same_bytes_in_another_process() -> None:
     code = (
-        "import json, sys; from orderlab.lab.drawing import sequence_svg;"
+        "import json, sys; from orderlab.drawing.drawing import sequence_svg;"
         "sys.stdout.buffer.write(sequence_svg(json.load(sys.stdin), title='ws').encode())"
     )
     again = subprocess.run(
@@ -236,7 +236,7 @@ def test_a_notebook_that_is_not_trusted_gets_an_image_and_its_text() -> None:
 
 def test_drawing_loads_neither_pandas_nor_the_notebook_side() -> None:
     code = (
-        "import sys, orderlab.lab.drawing;"
+        "import sys, orderlab.drawing.drawing;"
         "print(sorted({'pandas', 'matplotlib', 'IPython', 'nameko', 'eventlet', 'httpx'} & set(sys.modules)))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from orderlab.lab.drawing import Drawing, sequence_svg, sequence_text
-from orderlab.lab.marks import Mark
-from orderlab.lab.rows import observed
-from orderlab.lab.svg import WIDE, svg
-from orderlab.lab.words import ENGLISH, LANGUAGES
+from orderlab.drawing.drawing import Drawing, sequence_svg, sequence_text
+from orderlab.drawing.marks import Mark
+from orderlab.drawing.rows import observed
+from orderlab.drawing.svg import WIDE, svg
+from orderlab.drawing.words import ENGLISH, LANGUAGES
 from orderlab.sequence import CONSUME_ORDER_CREATED, ORDER_ID_FREE, STEPS
 from tests.sample_events import event, happy
 

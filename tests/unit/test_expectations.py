@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from orderlab.expectations import KINDS, LABELS, RULES, Cell, cells, expect
-from orderlab.gates import check
-from orderlab.judge import Word
+from orderlab.faults.model import check
 from orderlab.order import DESIGNS
+from orderlab.verdicts.predictions import KINDS, LABELS, RULES, Cell, cells, expect
+from orderlab.verdicts.rules import Word
 
 EVERY = [cell for kind in KINDS for cell in cells(kind)]
 

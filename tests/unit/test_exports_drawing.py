@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from orderlab.lab.drawing import Drawing
+from orderlab.drawing.drawing import Drawing
 from orderlab.sequence import CONSUME_ORDER_CREATED, POST_ORDER, STEPS, Lane
 from tests.sample_events import event, happy
 

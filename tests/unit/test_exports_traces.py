@@ -12,9 +12,9 @@ import pytest
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from orderlab.lab.attach import LabError
-from orderlab.lab.exports.otlp import otlp
-from orderlab.lab.exports.perfetto import perfetto
+from orderlab.drawing.exports.otlp import otlp
+from orderlab.drawing.exports.perfetto import perfetto
+from orderlab.errors import LabError
 from orderlab.lab.order import Order
 from orderlab.sequence import (
     CONSUME_ORDER_CREATED,

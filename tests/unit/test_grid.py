@@ -6,12 +6,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from orderlab.expectations import Cell, cells
-from orderlab.judge import Word
-from orderlab.lab.attach import LabError
-from orderlab.lab.grid import Grid
+from orderlab.drawing.grid import Grid
+from orderlab.errors import LabError
 from orderlab.matrix import Results
 from orderlab.matrix.docs import DOCS, matrix_markdown
+from orderlab.verdicts.predictions import Cell, cells
+from orderlab.verdicts.rules import Word
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from orderlab import Lab
-from orderlab.lab import attach
-from orderlab.lab.attach import LabError, NoLab
+from orderlab.access import attach
+from orderlab.access.attach import NoLab
+from orderlab.errors import LabError
 
 
 class _Alive(BaseHTTPRequestHandler):

@@ -9,16 +9,16 @@ from typing import Any, cast
 
 import pytest
 
-from orderlab.gates import AFTER, BEFORE
-from orderlab.lab import strands
-from orderlab.lab.attach import LabError
-from orderlab.lab.button import _TOLD
-from orderlab.lab.changes import queue_changes, table_changes
-from orderlab.lab.course import Course
-from orderlab.lab.moment import Moment
-from orderlab.lab.run import Run
-from orderlab.lab.watch import Halt, Watch, performed, queues
+from orderlab.access.button import _TOLD
+from orderlab.errors import LabError
+from orderlab.faults.model import AFTER, BEFORE
 from orderlab.sequence import STEPS, find_step
+from orderlab.stepping import strands
+from orderlab.stepping.changes import queue_changes, table_changes
+from orderlab.stepping.course import Course
+from orderlab.stepping.moment import Moment
+from orderlab.stepping.run import Run
+from orderlab.stepping.watch import Halt, Watch, performed, queues
 from orderlab.trace import baggage, order_in
 
 TRACE = "0" * 31 + "1"

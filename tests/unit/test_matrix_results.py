@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from orderlab.expectations import Cell
-from orderlab.judge import Word
 from orderlab.matrix import Result, Results, command
 from orderlab.matrix.runner import MatrixError
+from orderlab.verdicts.predictions import Cell
+from orderlab.verdicts.rules import Word
 
 SERVERS = {"postgresql": "18.6", "rabbitmq": "3.10.8"}
 LOST = Cell("crash", "9", "before", "as-drawn")

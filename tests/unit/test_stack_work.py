@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orderlab.lab.attach import LabError
+from orderlab.errors import LabError
 from orderlab.lab.processes import Processes
 from orderlab.stack import work
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from orderlab.judge import Evidence, Verdict, Word, judge
 from orderlab.order import DESIGNS, Status
+from orderlab.verdicts.rules import Evidence, Word, judge
+from orderlab.verdicts.verdict import Verdict
 
 SENT = [
     {"type": "OrderCreated", "audience": None, "published": True},

@@ -17,7 +17,7 @@ from babel.messages.mofile import read_mo
 from flask import Flask
 
 from orderlab.client import ApiProblem, OrdersClient
-from orderlab.lab.words import SPANISH
+from orderlab.drawing.words import SPANISH
 from orderlab.portal import create_app, translate
 from orderlab.portal.parts import Reader
 from orderlab.settings import MissingSetting, Settings

@@ -1,0 +1,62 @@
+"""A run in one file: the events, the tables before and after each step, and the faults. Standard library only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orderlab.drawing.rows import Event
+from orderlab.errors import LabError
+from orderlab.stepping.moment import Moment
+
+FORMAT, VERSION = "orderlab run capsule", 1
+
+
+def write(
+    file: str | Path,
+    order_id: str,
+    moments: Sequence[Moment],
+    faults: Sequence[Mapping[str, Any]],
+    firings: Sequence[Mapping[str, Any]],
+) -> Path:
+    """Write a capsule; the file's path. Raises `LabError` if it can't be written."""
+    told = {
+        "format": FORMAT,
+        "version": VERSION,
+        "order_id": order_id,
+        "faults": list(faults),
+        "firings": list(firings),
+        "moments": [moment.as_json() for moment in moments],
+    }
+    path = Path(file)
+    try:
+        path.write_text(json.dumps(told, ensure_ascii=False, default=str), encoding="utf-8")
+    except OSError as error:
+        raise LabError(f"{file} can't be written: {error.strerror}.") from None
+    return path
+
+
+def read(file: str | Path) -> dict[str, Any]:
+    """What a capsule holds; raise `LabError` that says what is wrong with the file."""
+    try:
+        told = json.loads(Path(file).read_text("utf-8"))
+    except OSError as error:
+        raise LabError(f"{file} can't be read: {error.strerror}.") from None
+    except ValueError:
+        raise LabError(f"{file} is no run capsule: it is not JSON.") from None
+    if not isinstance(told, dict) or told.get("format") != FORMAT:
+        raise LabError(f"{file} is no run capsule.")
+    if told.get("version") != VERSION:
+        raise LabError(f"{file} is of version {told.get('version')}, and this orderlab reads version {VERSION}.")
+    return told
+
+
+def of_journal(order_id: str, events: Sequence[Event], tables: Mapping[str, Any], said: str) -> list[Moment]:
+    """The moments of an order that was not stepped through: an arrow each, and the tables at the end."""
+    moments = [
+        Moment(order_id, list(events[: n + 1]), (event["label"],), claims=event["data"].get("claims"))
+        for n, event in enumerate(events)
+    ]
+    return [*moments, Moment(order_id, list(events), said=(said,), ended=True, tables=tables)]
