@@ -163,14 +163,16 @@ def test_a_message_that_comes_twice_changes_nothing_and_its_journal_says_already
 
 def test_resending_all_sends_what_was_there_when_it_began_and_ends(lab: RunningLab, broker: Any) -> None:
     topology.purge(lab.amqp_url)  # what other tests have left
-    for number in range(2):
-        broker.Producer().publish(  # each comes straight back to where it was
+    back = {"x-message-ttl": 0, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "orders.dead"}
+    broker.channel().queue_declare("never-processed", exclusive=True, arguments=back)
+    for number in range(20):  # each comes straight back, and the first long before the last is sent
+        broker.Producer().publish(
             b"no order",
             routing_key="orders.dead",
-            headers={"cloudEvents_id": str(number), "orderlab-queue": "orders.dead"},
+            headers={"cloudEvents_id": str(number), "orderlab-queue": "never-processed"},
         )
-    assert dead_letters.send_back(lab.amqp_url) == 2
-    assert len(dead_letters.read(lab.amqp_url)) == 2
+    assert dead_letters.send_back(lab.amqp_url) == 20
+    lab.wait_for(lambda: len(dead_letters.read(lab.amqp_url)) == 20, "all of them are back")
     topology.purge(lab.amqp_url)
 
 
