@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from orderlab import Lab
+from orderlab import Lab, client
 from orderlab.errors import LabError
 from orderlab.faults.script import crash
 from orderlab.topology import WORKER_QUEUE
+from tests.every_call import in_one_line, instances, parameters, public_methods, required
 from tests.support import RunningLab
 
 
@@ -182,3 +184,30 @@ def test_a_database_that_is_away_is_told_within_seconds_and_again(lab: RunningLa
     assert notebook.create_order(notebook.new_id("hand"))["status"] == "RECEIVED"  # the services are back too
     run.close()  # frozen, the server has kept the run too
     lab.complete(run.order_id)
+
+
+NOT_WHILE_A_SERVER_IS_AWAY = {"matrix", "reset"}  # they kill for minutes, or empty the lab
+
+
+@pytest.mark.parametrize("program", ["orders-api", "portal", "rabbitmq", "postgresql"])
+def test_every_call_is_answered_in_one_line_while_one_server_is_away(
+    lab: RunningLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("orderlab.client._PATIENT", client._BRISK)  # it is not coming back before this is over
+    monkeypatch.setattr("orderlab.lab.compare.PATIENCE", 1.0)
+    notebook = Lab(lab.home)
+    order = notebook.create_order(notebook.new_id("hand"))
+    lab.complete(order["order_id"])
+    lab.stop(program)
+    try:
+        for instance in (*instances(notebook), order):
+            for name in public_methods(type(instance)).keys() - NOT_WHILE_A_SERVER_IS_AWAY:
+                method = getattr(instance, name)
+                brief = {p.name: 1 for p in parameters(method) if p.name in ("patience", "timeout")}
+                in_one_line(method, **{**required(method), **brief})
+    finally:
+        notebook.faults.clear() if program != "postgresql" else None
+        notebook.processes.start(program)
+        monkeypatch.undo()  # what one of the calls has crashed comes back
+    assert notebook.create_order(notebook.new_id("hand"))["status"] == "RECEIVED"

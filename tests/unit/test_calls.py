@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import signal
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from orderlab.calls import checking as calls
 from orderlab.calls import kinds
 from orderlab.calls.interrupts import Interrupted, held_back
 from orderlab.drawing.grid import Grid
-from orderlab.errors import LabError, OrderlabError
+from orderlab.errors import LabError
 from orderlab.faults import script
 from orderlab.lab.compare import Comparison
 from orderlab.lab.faults import Faults
@@ -27,6 +26,7 @@ from orderlab.lab.portal import Portal
 from orderlab.lab.processes import Processes
 from orderlab.order import DESIGNS
 from orderlab.stepping.stepping import SteppingRun
+from tests.every_call import in_one_line, instances, parameters, public_methods, required
 
 NOWHERE = Attached(
     api_url="http://127.0.0.1:1",
@@ -77,69 +77,7 @@ def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
     return Lab()
 
 
-def instances(lab: Lab) -> list[Any]:
-    return [
-        lab,
-        lab.faults,
-        lab.processes,
-        lab.portal("ws-1"),
-        lab._order({"order_id": "ws-1"}),
-        Run("ws-1"),
-        Grid("crash", {}),
-    ]
-
-
-def public_methods(cls: type) -> dict[str, Any]:
-    """The public methods of a class and those it is made of; not those of the dict that an order is."""
-    return {
-        name: member
-        for name, member in inspect.getmembers(cls, callable)
-        if not name.startswith("_") and not hasattr(dict, name)
-    }
-
-
-def in_one_line(call: Callable[..., Any], /, *arguments: Any, **named: Any) -> None:
-    """It works, or says in one line why it does not."""
-    try:
-        call(*arguments, **named)
-    except (OrderlabError, Interrupted) as error:
-        (line,) = error._render_traceback_()
-        assert "\n" not in line
-        assert len(line) < 900, line
-    # anything else is a traceback, and fails the test
-
-
 CLASSES = [Lab, Order, Faults, Processes, Portal, Run, SteppingRun, Tap, Grid, Comparison]
-
-
-def parameters(method: Any) -> list[inspect.Parameter]:
-    return [each for each in inspect.signature(method).parameters.values() if each.name not in ("self", "cls")]
-
-
-GOOD: dict[str, Any] = {
-    "step": 9,
-    "order_id": "ws-1",
-    "name": "orders",
-    "file": "/nowhere/run.json",
-    "exchange": "orders.created",
-}
-GOOD |= {
-    "sku": "KEYBOARD",
-    "kind": "crash",
-    "times": 1,
-    "call": len,
-    "arguments": ("x",),
-    "steps": [9],
-    "items": {"KEYBOARD": 1},
-}
-
-
-def required(method: Any) -> dict[str, Any]:
-    return {
-        p.name: GOOD[p.name]
-        for p in parameters(method)
-        if p.default is p.empty and p.kind is not p.VAR_KEYWORD and p.kind is not p.VAR_POSITIONAL
-    }
 
 
 @pytest.mark.parametrize("cls", CLASSES)
