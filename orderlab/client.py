@@ -85,8 +85,8 @@ class ClientSteps:
             {"step": step.number, "started_at": started_at.isoformat(), "ended_at": ended_at.isoformat()}
         )
 
-    def _fire(self, step: Step, when: str) -> list[tuple[Step, Fault]]:
-        return fired(self._gates, self.order_id, [step], when, 1, lambda: self.events) if self._gates.armed else []
+    def _fire(self, step: Step, side: str) -> list[tuple[Step, Fault]]:
+        return fired(self._gates, self.order_id, [step], side, 1, lambda: self.events) if self._gates.armed else []
 
 
 class OrdersClient:

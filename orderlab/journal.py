@@ -172,10 +172,10 @@ class Steps:
             again() if again else effect(*args, **kwargs)
         return result
 
-    def _fire(self, steps: Sequence[Step], when: str) -> list[tuple[Step, Fault]]:
+    def _fire(self, steps: Sequence[Step], side: str) -> list[tuple[Step, Fault]]:
         if not self.gates.armed:
             return []
-        return fired(self.gates, self.order_id, steps, when, self.attempt, self.events.as_rows)
+        return fired(self.gates, self.order_id, steps, side, self.attempt, self.events.as_rows)
 
     def belong_to(self, order_id: str, design: Design) -> None:
         """It turns out which order these steps are of, and which safeguards it travels with."""

@@ -166,7 +166,7 @@ KINDS: dict[str, Kind] = {
     "designs": several(one_of("design", lambda: DESIGNS)),
     "step": _step,
     "steps": several(_step),
-    "when": text,
+    "side": text,
     "attempt": whole(1, 1_000_000),
     "file": _file,
     "home": _file,

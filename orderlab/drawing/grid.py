@@ -51,13 +51,13 @@ class Grid:
         """What is predicted."""
         return cls(kind, {cell: expect(cell).words for cell in cells(kind)}, f"predicted · {kind}: {KINDS[kind]}")
 
-    def order_id(self, step: int | str, design: str = "default", when: str | None = None) -> str:
-        """The order of a cell that was run just now; `when` is not needed where only one side was."""
+    def order_id(self, step: int | str, design: str = "default", side: str | None = None) -> str:
+        """The order of a cell that was run just now; `side` is not needed where only one side was."""
         label = label_of(step)
         found = [
             order_id
             for cell, order_id in self.order_ids.items()
-            if (cell.step, cell.design) == (label, design) and when in (None, cell.side)
+            if (cell.step, cell.design) == (label, design) and side in (None, cell.side)
         ]
         if len(found) != 1:
             raise LabError(

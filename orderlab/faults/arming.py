@@ -25,7 +25,7 @@ def arm(
     connection: Connection,
     kind: str,
     step: int | str | None = None,
-    when: str | None = None,
+    side: str | None = None,
     *,
     order_id: str | None = None,
     attempt: int | None = None,
@@ -42,7 +42,7 @@ def arm(
     how often for one order, in all processes together. `owner` is the backend pid of a connection: when that is closed,
     whoever the fault has halted is released.
     """
-    label, side = check(kind, step, when, probability, seconds)
+    label, side = check(kind, step, side, probability, seconds)
     if any(count is not None and count < 1 for count in (times, times_per_order)):
         raise ImpossibleFault("A fault fires at least once.")
     if label and (process := PROCESS[label]) not in (there := listening(connection)):

@@ -22,7 +22,7 @@ class Gates(Protocol):
 
     armed: Sequence[Fault]
 
-    def fire(self, fault: Fault, order_id: str, step: Step, when: str, attempt: int, pending: list[Any]) -> bool:
+    def fire(self, fault: Fault, order_id: str, step: Step, side: str, attempt: int, pending: list[Any]) -> bool:
         """Take one of the fault's firings, record it, and pause, delay or crash; False if none was left."""
 
 
@@ -31,20 +31,20 @@ class OpenGates:
 
     armed: Sequence[Fault] = ()
 
-    def fire(self, fault: Fault, order_id: str, step: Step, when: str, attempt: int, pending: list[Any]) -> bool:
+    def fire(self, fault: Fault, order_id: str, step: Step, side: str, attempt: int, pending: list[Any]) -> bool:
         """Nothing fires."""
         return False
 
 
 def fired(
-    gates: Gates, order_id: str, steps: Sequence[Step], when: str, attempt: int, pending: Callable[[], list[Any]]
+    gates: Gates, order_id: str, steps: Sequence[Step], side: str, attempt: int, pending: Callable[[], list[Any]]
 ) -> list[tuple[Step, Fault]]:
     """Fire what is armed at this side of these steps, in the order in which it was armed; what fired."""
     return [
         (step, fault)
         for step in steps
         for fault in gates.armed
-        if fault.matches(order_id, step, when, attempt) and gates.fire(fault, order_id, step, when, attempt, pending())
+        if fault.matches(order_id, step, side, attempt) and gates.fire(fault, order_id, step, side, attempt, pending())
     ]
 
 

@@ -52,9 +52,9 @@ class Gatekeeper:
         for event in list(self._waiting.values()):
             event.set()
 
-    def fire(self, fault: Fault, order_id: str, step: Step, when: str, attempt: int, pending: list[Any]) -> bool:
+    def fire(self, fault: Fault, order_id: str, step: Step, side: str, attempt: int, pending: list[Any]) -> bool:
         """Take one of the fault's firings, record it, and pause, delay or crash; False if none was left."""
-        at = {"order_id": order_id, "step": step.label, "side": when, "attempt": attempt}
+        at = {"order_id": order_id, "step": step.label, "side": side, "attempt": attempt}
         who = {"process": self._process, "pid": self._pid}
         try:
             with self._connect() as connection:
@@ -125,7 +125,7 @@ def _fault(row: dict[str, Any]) -> Fault:
         id=row["id"],
         kind=Kind(row["kind"]),
         step=row["step"],
-        when=row["side"],
+        side=row["side"],
         order_id=row["order_id"],
         attempt=row["attempt"],
         probability=row["probability"],

@@ -78,18 +78,18 @@ class Fault:
     id: int
     kind: Kind
     step: str | None = None  # a label: "9", "15c"
-    when: str | None = None
+    side: str | None = None
     order_id: str | None = None  # a pattern as of a shell: ws-*
     attempt: int | None = None
     probability: float = 1.0
     seed: int = 0
     seconds: float = 0.0  # of a delay; of a pause, after which it ends by itself
 
-    def matches(self, order_id: str, step: Step, when: str, attempt: int) -> bool:
+    def matches(self, order_id: str, step: Step, side: str, attempt: int) -> bool:
         """Whether this fault hits this order at this gate."""
         return (
             (self.step is None or self.step == step.label)
-            and (self.when is None or self.when == when)
+            and (self.side is None or self.side == side)
             and (self.order_id is None or fnmatchcase(order_id, self.order_id))
             and (self.attempt is None or self.attempt == attempt)
             and (self.probability >= 1 or chance(self.seed, order_id, step.label, attempt) < self.probability)
@@ -102,12 +102,12 @@ def chance(seed: int, order_id: str, step: str, attempt: int) -> float:
     return int.from_bytes(hashlib.sha256(asked).digest()[:8], "big") / 2**64
 
 
-def check(kind: str, step: int | str | None, when: str | None, probability: float, seconds: float) -> tuple[str, str]:
+def check(kind: str, step: int | str | None, side: str | None, probability: float, seconds: float) -> tuple[str, str]:
     """The step's label and the side ("" for any) of a fault that can fire; raise `ImpossibleFault` with the reason."""
     if kind not in list(Kind):
         raise ImpossibleFault(f"There is no fault {kind!r}. There are: {', '.join(Kind)}.")
-    if when not in (BEFORE, AFTER, None):
-        raise ImpossibleFault(f"A fault is {BEFORE!r} or {AFTER!r} its step, and not {when!r}.")
+    if side not in (BEFORE, AFTER, None):
+        raise ImpossibleFault(f"A fault is {BEFORE!r} or {AFTER!r} its step, and not {side!r}.")
     if not 0 < probability <= 1:
         raise ImpossibleFault(f"A probability is more than 0 and at most 1, and not {probability:g}.")
     if kind == Kind.DELAY and not seconds > 0:
@@ -115,7 +115,7 @@ def check(kind: str, step: int | str | None, when: str | None, probability: floa
     if step is None:
         if kind not in (Kind.PAUSE, Kind.DELAY):
             raise ImpossibleFault(f"Say at which step to {kind}.")
-        return "", when or ""
+        return "", side or ""
     try:
         label = find_step(step).label
     except KeyError as error:
@@ -128,9 +128,9 @@ def check(kind: str, step: int | str | None, when: str | None, probability: floa
         )
     if kind == Kind.DUPLICATE and label not in REPEATABLE:
         raise ImpossibleFault(f"Step {label} can't happen twice. These can: {_list(REPEATABLE)}.")
-    if kind in (Kind.DROP, Kind.DUPLICATE) and when == AFTER:
+    if kind in (Kind.DROP, Kind.DUPLICATE) and side == AFTER:
         raise ImpossibleFault(f"To {kind} is about the step itself: it is armed 'before' it.")
-    return label, BEFORE if kind in (Kind.DROP, Kind.DUPLICATE) else when or BEFORE
+    return label, BEFORE if kind in (Kind.DROP, Kind.DUPLICATE) else side or BEFORE
 
 
 def _list(labels: Mapping[str, Any] | frozenset[str]) -> str:

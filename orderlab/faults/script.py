@@ -18,14 +18,14 @@ ATTEMPTS = range(1, 5)
 
 @dataclass(frozen=True)
 class Planned:
-    """A fault that will be armed for an order. `when` is before or after the step; `times` None is every time.
+    """A fault that will be armed for an order. `side` is before or after the step; `times` None is every time.
 
     A `probability` is decided by the seed: the same seed, the same fate, in each run and on each design.
     """
 
     kind: str
     step: int | str
-    when: str = "before"
+    side: str = "before"
     attempt: int | None = None
     times: int | None = 1
     probability: float = 1.0
@@ -34,10 +34,10 @@ class Planned:
 
     def __post_init__(self) -> None:
         """Refuse what can't fire; raises `ImpossibleFault` with the reason."""
-        check(self.kind, self.step, self.when, self.probability, self.seconds)
+        check(self.kind, self.step, self.side, self.probability, self.seconds)
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.when} {self.step}"
+        return f"{self.kind} {self.side} {self.step}"
 
     def arm(self, connection: arming.Connection, order_id: str, owner: int) -> int:
         """Arm it for this order; the fault's number, once every process has it. Raises `ImpossibleFault`.
@@ -65,7 +65,7 @@ kinds.KINDS["script"] = _script
 @checked
 def crash(
     step: int | str,
-    when: str = "before",
+    side: str = "before",
     *,
     attempt: int | None = None,
     times: int | None = 1,
@@ -73,13 +73,13 @@ def crash(
     seed: int = 0,
 ) -> Planned:
     """SIGKILL for the process that performs the step; the rest is as in `Planned`."""
-    return Planned(Kind.CRASH, step, when, attempt, times, probability, seed)
+    return Planned(Kind.CRASH, step, side, attempt, times, probability, seed)
 
 
 @checked
 def fail(
     step: int | str,
-    when: str = "before",
+    side: str = "before",
     *,
     attempt: int | None = None,
     times: int | None = 1,
@@ -87,7 +87,7 @@ def fail(
     seed: int = 0,
 ) -> Planned:
     """The error that the step would really meet."""
-    return Planned(Kind.FAIL, step, when, attempt, times, probability, seed)
+    return Planned(Kind.FAIL, step, side, attempt, times, probability, seed)
 
 
 @checked
@@ -119,7 +119,7 @@ def duplicate(
 @checked
 def delay(
     step: int | str,
-    when: str = "before",
+    side: str = "before",
     *,
     seconds: float,
     attempt: int | None = None,
@@ -128,7 +128,7 @@ def delay(
     seed: int = 0,
 ) -> Planned:
     """The order waits there for so many seconds."""
-    return Planned(Kind.DELAY, step, when, attempt, times, probability, seed, seconds)
+    return Planned(Kind.DELAY, step, side, attempt, times, probability, seed, seconds)
 
 
 def fate(script: Sequence[Planned], order_id: str) -> list[bool]:

@@ -135,7 +135,7 @@ class Breaking(ABC):
         kind: str = "crash",
         steps: Iterable[int | str] = (),
         designs: Sequence[str] = (),
-        when: str | None = None,
+        side: str | None = None,
     ) -> Grid:
         """Run cells of a matrix here and now (all, if no steps are given: that takes minutes), and draw what came.
 
@@ -147,9 +147,9 @@ class Breaking(ABC):
 
         if self._lab.home is None:
             raise LabError("This lab was not brought up by ./lab up here, so nothing can be killed in it.")
-        if when not in (BEFORE, AFTER, None):
-            raise LabError(f"A gate is {BEFORE!r} or {AFTER!r} its step, and not {when!r}.")
-        cells = command.chosen(kind, [label_of(step) for step in steps], designs, when)
+        if side not in (BEFORE, AFTER, None):
+            raise LabError(f"A gate is {BEFORE!r} or {AFTER!r} its step, and not {side!r}.")
+        cells = command.chosen(kind, [label_of(step) for step in steps], designs, side)
         results = [result for together in Runner(self._lab.home).run(cells) for result in together]
         words = {result.cell: (result.word,) for result in results}
         return Grid(kind, words, order_ids={result.cell: result.order_id for result in results})

@@ -51,7 +51,7 @@ class _Which:
 class Faults:
     """Arms faults in the running services.
 
-    What all of them take: `step` is a number (9), a label ("15c") or a name; `when` is "before" or "after" the step;
+    What all of them take: `step` is a number (9), a label ("15c") or a name; `side` is "before" or "after" the step;
     `order_id` is one order's (or the order), or a pattern as of a shell (`ws-*`), or None for every order; `attempt` is
     which delivery; `times` is how often it fires in all (None: always), `times_per_order` how often for one order. With
     a `probability` the same `seed` hits the same orders in every run: `drop(9, probability=0.01, times=None,
@@ -66,7 +66,7 @@ class Faults:
     def pause(
         self,
         step: int | str,
-        when: str = BEFORE,
+        side: str = BEFORE,
         order_id: OrderId | None = None,
         *,
         seconds: float = 0,
@@ -78,12 +78,12 @@ class Faults:
     ) -> int:
         """Halt the order there until `release`, or for so many `seconds`; ten minutes at most if none are given."""
         which = _Which(order_id, attempt, times, times_per_order, probability, seed)
-        return self._arm(Kind.PAUSE, step, when, which, seconds)
+        return self._arm(Kind.PAUSE, step, side, which, seconds)
 
     def delay(
         self,
         step: int | str,
-        when: str = BEFORE,
+        side: str = BEFORE,
         order_id: OrderId | None = None,
         *,
         seconds: float = 1,
@@ -95,12 +95,12 @@ class Faults:
     ) -> int:
         """Let the order wait there for so many `seconds`."""
         which = _Which(order_id, attempt, times, times_per_order, probability, seed)
-        return self._arm(Kind.DELAY, step, when, which, seconds)
+        return self._arm(Kind.DELAY, step, side, which, seconds)
 
     def fail(
         self,
         step: int | str,
-        when: str = BEFORE,
+        side: str = BEFORE,
         order_id: OrderId | None = None,
         *,
         attempt: int | None = None,
@@ -111,12 +111,12 @@ class Faults:
     ) -> int:
         """Raise the error that the step would really meet: a server away, a token refused, a gateway silent."""
         which = _Which(order_id, attempt, times, times_per_order, probability, seed)
-        return self._arm(Kind.FAIL, step, when, which)
+        return self._arm(Kind.FAIL, step, side, which)
 
     def crash(
         self,
         step: int | str,
-        when: str = BEFORE,
+        side: str = BEFORE,
         order_id: OrderId | None = None,
         *,
         attempt: int | None = None,
@@ -127,12 +127,12 @@ class Faults:
     ) -> int:
         """SIGKILL the process that performs the step. The supervisor brings it back, and it knows of nothing."""
         which = _Which(order_id, attempt, times, times_per_order, probability, seed)
-        return self._arm(Kind.CRASH, step, when, which)
+        return self._arm(Kind.CRASH, step, side, which)
 
     def drop(
         self,
         step: int | str,
-        when: str = BEFORE,
+        side: str = BEFORE,
         order_id: OrderId | None = None,
         *,
         attempt: int | None = None,
@@ -143,12 +143,12 @@ class Faults:
     ) -> int:
         """Let the arrow get lost on its way, unseen by whoever sent it."""
         which = _Which(order_id, attempt, times, times_per_order, probability, seed)
-        return self._arm(Kind.DROP, step, when, which)
+        return self._arm(Kind.DROP, step, side, which)
 
     def duplicate(
         self,
         step: int | str,
-        when: str = BEFORE,
+        side: str = BEFORE,
         order_id: OrderId | None = None,
         *,
         attempt: int | None = None,
@@ -159,7 +159,7 @@ class Faults:
     ) -> int:
         """Let the arrow's effect happen twice."""
         which = _Which(order_id, attempt, times, times_per_order, probability, seed)
-        return self._arm(Kind.DUPLICATE, step, when, which)
+        return self._arm(Kind.DUPLICATE, step, side, which)
 
     def list(self) -> pd.DataFrame:
         """What is armed and can still fire."""
@@ -193,9 +193,9 @@ class Faults:
         frame = self.list()
         return "nothing is armed" if frame.empty else frame.to_string(index=False)
 
-    def _arm(self, kind: Kind, step: int | str, when: str, which: _Which, seconds: float = 0) -> int:
+    def _arm(self, kind: Kind, step: int | str, side: str, which: _Which, seconds: float = 0) -> int:
         with connected(self._database_url) as connection:
-            return arming.arm(connection, kind, step, when, seconds=seconds, **asdict(which))
+            return arming.arm(connection, kind, step, side, seconds=seconds, **asdict(which))
 
 
 def record(connection: psycopg.Connection[Any], kind: str, process: str) -> None:

@@ -180,7 +180,7 @@ class Runner:
         self, connection: psycopg.Connection[Any], gate: Cell, orders: Orders, kind: str, seconds: float = 0.0
     ) -> list[int]:
         """Arm a fault for each order."""
-        at: dict[str, Any] = {"step": gate.step, "when": gate.side, "seconds": seconds}
+        at: dict[str, Any] = {"step": gate.step, "side": gate.side, "seconds": seconds}
         return [arming.arm(connection, kind, order_id=order_id, **at) for order_id in orders.values()]
 
     def _halt(

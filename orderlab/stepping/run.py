@@ -68,12 +68,12 @@ class Run:
                 return self.moments[at]
         raise LabError(f"There is no earlier arrow {called} to look at." if called else "There is no earlier arrow.")
 
-    def until(self, step: int | str, when: str = AFTER) -> Moment:
+    def until(self, step: int | str, side: str = AFTER) -> Moment:
         """Go on until this arrow (a number, a label such as "15c", or a name) has happened, or is about to."""
         called = _called(step)
-        if when not in (BEFORE, AFTER):
-            raise LabError(f"An order is halted {BEFORE!r} or {AFTER!r} a step, and not {when!r}.")
-        before = find_step(step).label if when == BEFORE else ""
+        if side not in (BEFORE, AFTER):
+            raise LabError(f"An order is halted {BEFORE!r} or {AFTER!r} a step, and not {side!r}.")
+        before = find_step(step).label if side == BEFORE else ""
         if self._at >= 0 and (self.now.before == before if before else self._shows(self.now, called)):
             if not self._may_come_again():
                 return self.now

@@ -99,7 +99,7 @@ def test_the_command_runs_cells_draws_the_grid_and_keeps_the_results(
 
 def test_a_notebook_runs_cells_and_asks_for_the_verdicts(lab: RunningLab, runner: Runner) -> None:
     notebook = Lab(lab.home)
-    grid = notebook.matrix("fail", steps=["publish_order_created"], when="before", designs=["default", "no-outbox"])
+    grid = notebook.matrix("fail", steps=["publish_order_created"], side="before", designs=["default", "no-outbox"])
     assert {cell.design: words for cell, words in grid.found.items()} == {
         "default": (Word.CORRECT,),
         "no-outbox": (Word.LOST,),
