@@ -73,6 +73,12 @@ DESIGNS: Mapping[str, Design] = {
 """The four designs by name; `as-drawn` is the source diagram, which knows neither safeguard."""
 
 
+DEMO_ITEMS: Mapping[str, int] = {"KEYBOARD": 1}
+"""What is ordered, where nobody says what: products with how many of each."""
+DEMO_CUSTOMER: Mapping[str, str] = {"name": "Ada", "email": "ada@example.com"}
+"""Who orders, where nobody says who does."""
+
+
 @dataclass(frozen=True)
 class Item:
     """So many of one product."""

@@ -127,6 +127,7 @@ def reset(owner_url: str, *, quiet: bool = False) -> None:
             if row and row[0]:
                 raise InFlight
         connection.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY CASCADE")
-        connection.execute("UPDATE products SET reserved = 0 WHERE reserved <> 0")
+        connection.execute("DELETE FROM products")  # what is for sale is put on the shelves as at the beginning
+        connection.execute(files("orderlab").joinpath("catalogue.sql").read_bytes())
         arming.clear(connection)
         connection.execute("DELETE FROM lab.firings")

@@ -6,7 +6,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from orderlab import Lab, Run
+import pytest
+
+from orderlab import Lab, Run, client
+from orderlab.access.attach import Attached
 from orderlab.calls.interrupts import Interrupted
 from orderlab.drawing.grid import Grid
 from orderlab.errors import OrderlabError
@@ -26,6 +29,7 @@ GOOD |= {
     "arguments": ("x",),
     "steps": [9],
     "items": {"KEYBOARD": 1},
+    "event_id": "none",
 }
 
 
@@ -34,6 +38,7 @@ def instances(lab: Lab) -> list[Any]:
         lab,
         lab.faults,
         lab.processes,
+        lab.dead,
         lab.portal("ws-1"),
         lab._order({"order_id": "ws-1"}),
         Run("ws-1"),
@@ -71,3 +76,21 @@ def required(method: Any) -> dict[str, Any]:
         for p in parameters(method)
         if p.default is p.empty and p.kind is not p.VAR_KEYWORD and p.kind is not p.VAR_POSITIONAL
     }
+
+
+NOWHERE = Attached(
+    api_url="http://127.0.0.1:1",
+    portal_url="http://127.0.0.1:1",
+    amqp_url="amqp://a:b@127.0.0.1:1//",
+    database_url="postgresql://a:b@127.0.0.1:1/a",
+    jwt_secret="x" * 32,
+    home=None,
+)
+
+
+def lab_of_nowhere(monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A lab of which every server is away."""
+    monkeypatch.setattr("orderlab.lab.lab.attach", lambda home=None: NOWHERE)
+    monkeypatch.setattr("orderlab.client._PATIENT", client._BRISK)  # nobody comes back here
+    monkeypatch.setattr("orderlab.lab.judging.DATABASE_AWAY", 0.0)
+    return Lab()

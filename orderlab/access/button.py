@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import unescape
-from typing import Any
 
 import httpx
 
 from orderlab.errors import LabError
 from orderlab.nearest import nearest
-from orderlab.order import DESIGNS, is_order_id
+from orderlab.order import DEMO_CUSTOMER, DEMO_ITEMS, DESIGNS, is_order_id
 
 _CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 
@@ -25,25 +24,18 @@ class Wanted:
     """An order as the portal's form takes it. Raises `LabError` for what the form could not send."""
 
     order_id: str
-    sku: str
-    quantity: int
-    payment_token: str
-    design: str
+    items: Mapping[str, int] = field(default_factory=lambda: DEMO_ITEMS)
+    payment_token: str = "tok_ok"
+    customer: Mapping[str, str] = field(default_factory=lambda: DEMO_CUSTOMER)
+    design: str = "default"
 
     def __post_init__(self) -> None:
         """Refuse what the form could not send."""
         check_design(self.design)
+        if not self.items:
+            raise LabError("The portal's form takes one product at least: items={'KEYBOARD': 1}.")
         if not is_order_id(self.order_id):
             raise LabError(f"{self.order_id!r} can't be an order's id: letters, digits, '.', '_' and '-', at most 64.")
-
-
-def one_product(items: Mapping[str, int] | None, payment_token: str) -> dict[str, Any]:
-    """What the form takes of an order, as `press` takes it. Raises `LabError` for more than one product."""
-    chosen = dict(items or {"KEYBOARD": 1})
-    if len(chosen) != 1:
-        raise LabError("The portal's form takes one product: items={sku: quantity}.")
-    ((sku, quantity),) = chosen.items()
-    return {"sku": sku, "quantity": quantity, "payment_token": payment_token}
 
 
 def check_design(design: str) -> None:
@@ -72,33 +64,28 @@ class Pressed:
         return not self.shown and self.status is not None and self.status < 500
 
 
-def press(
-    portal_url: str,
-    order_id: str,
-    sku: str = "KEYBOARD",
-    quantity: int = 1,
-    payment_token: str = "tok_ok",
-    design: str = "default",
-    timeout: float = 3600.0,
-) -> Pressed:
+def press(portal_url: str, wanted: Wanted, timeout: float = 3600.0) -> Pressed:
     """Fill in the form and press "Crear Pedido"; follow on to the confirmation. Waits while gates halt the order."""
     with httpx.Client(base_url=portal_url, timeout=timeout, trust_env=False, follow_redirects=True) as browser:
         try:
             form = _CSRF.search(browser.get("/", params={"lang": "en"}).text)
             if form is None:
                 raise LabError(f"The portal at {portal_url} shows no form. See ./lab status.")
-            page = browser.post(
-                "/orders",
-                data={
-                    "csrf_token": form[1],
-                    "product": sku,
-                    "quantity": quantity,
-                    "payment_token": payment_token,
-                    "order_id": order_id,
-                    "design": design,
-                },
-            )
+            page = browser.post("/orders", data={"csrf_token": form[1], **_typed(wanted)})
         except httpx.TransportError as error:
             return Pressed(None, False, f"{type(error).__name__}: {error}")
     told = () if page.is_success else tuple(unescape(found) for found in _TOLD.findall(page.text))
-    return Pressed(page.status_code, page.is_success and page.url.path == f"/orders/{order_id}", told=told)
+    return Pressed(page.status_code, page.is_success and page.url.path == f"/orders/{wanted.order_id}", told=told)
+
+
+def _typed(wanted: Wanted) -> dict[str, str | list[str]]:
+    """The form's fields, filled in."""
+    return {
+        "product": list(wanted.items),
+        "quantity": [str(quantity) for quantity in wanted.items.values()],
+        "payment_token": wanted.payment_token,
+        "customer_name": str(wanted.customer.get("name", "")),
+        "customer_email": str(wanted.customer.get("email", "")),
+        "order_id": wanted.order_id,
+        "design": wanted.design,
+    }

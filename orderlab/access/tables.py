@@ -12,7 +12,7 @@ from psycopg import sql
 from orderlab.calls.checking import POSTGRESQL_AWAY
 from orderlab.connecting import connect
 from orderlab.errors import LabError
-from orderlab.nearest import nearest
+from orderlab.nearest import instead, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,3 +67,15 @@ def read_table(database_url: str, name: str, order_id: str | None, limit: int) -
         cursor = connection.execute(query, {"order_id": order_id, "limit": limit})
         columns = [column.name for column in cursor.description or ()]
         return pd.DataFrame(cursor.fetchall(), columns=columns).drop(columns="nth")
+
+
+def restock(database_url: str, sku: str, quantity: int) -> int:
+    """Put so many more of a product on the shelf; how many can be ordered now. Raises `LabError` for an unknown one."""
+    with connected(database_url) as connection:
+        row = connection.execute(
+            "UPDATE products SET on_hand = on_hand + %s WHERE sku = %s RETURNING on_hand - reserved", (quantity, sku)
+        ).fetchone()
+        if row is None:
+            skus = [known for (known,) in connection.execute("SELECT sku FROM products ORDER BY sku")]
+            raise LabError(f"There is no product {sku!r}.{instead(sku, skus, 'The products are')}")
+        return int(row[0])

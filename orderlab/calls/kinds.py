@@ -47,6 +47,20 @@ def order_id(value: Any) -> str:
     return text(value)
 
 
+def _order_ids(value: Any) -> Any:
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, Mapping) or not isinstance(value, Iterable):
+        return [order_id(value)]
+    return [order_id(each) for each in value]
+
+
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Unfit("True or False")
+    return value
+
+
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise Unfit("a number")
@@ -159,6 +173,7 @@ _SEED = whole(-(2**63), 2**63 - 1)
 
 KINDS: dict[str, Kind] = {
     "order_id": order_id,
+    "order_ids": _order_ids,
     "items": _items,
     "payment_token": text,
     "customer": _customer,
@@ -168,6 +183,9 @@ KINDS: dict[str, Kind] = {
     "steps": several(_step),
     "side": text,
     "attempt": whole(1, 1_000_000),
+    "everything": _yes_or_no,
+    "quantity": whole(1, 1_000_000),
+    **dict.fromkeys(("worker", "relay", "notifier", "orders_api"), whole(1, 100)),
     "file": _file,
     "home": _file,
     "seconds": _seconds,

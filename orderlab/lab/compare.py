@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orderlab.access.attach import Attached
-from orderlab.access.button import Pressed, check_design, press
+from orderlab.access.button import Pressed, Wanted, check_design, press
 from orderlab.access.tables import connected
 from orderlab.calls.checking import public
 from orderlab.client import ApiProblem
@@ -74,16 +75,22 @@ def compare(
     script: Planned | Iterable[Planned],
     designs: Sequence[str],
     name: str,
-    order: Mapping[str, Any],
+    alike: Wanted,
 ) -> Comparison:
-    """Run the script on an order of each design, one after the other; `read` gives an order's journal from the API."""
+    """Run the script on an order of each design, one after the other, each `alike` but for its id and its design.
+
+    `read` gives an order's journal from the API.
+    """
     planned = as_script(script)
     if not designs:
         raise LabError(f"Name a design at least: {', '.join(DESIGNS)}.")
     for design in designs:
         check_design(design)
     ids = {design: _order_id(planned, name) for design in designs}
-    return Comparison([_run(lab, judge, read, planned, design, ids[design], order) for design in designs], ids)
+    return Comparison(
+        [_run(lab, judge, read, planned, replace(alike, order_id=ids[design], design=design)) for design in designs],
+        ids,
+    )
 
 
 def _order_id(script: Sequence[Planned], name: str) -> str:
@@ -100,15 +107,14 @@ def _run(
     judge: Judge,
     read: Callable[[str], Mapping[str, Any]],
     script: Sequence[Planned],
-    design: str,
-    order_id: str,
-    order: Mapping[str, Any],
+    wanted: Wanted,
 ) -> Side:
     """One order of one design, from the click until nothing more comes."""
+    order_id = wanted.order_id
     with connected(lab.database_url) as connection:
         armed = [planned.arm(connection, order_id, connection.info.backend_pid) for planned in script]
         try:
-            pressed = _insist(lab.portal_url, order_id, design, order)
+            pressed = _insist(lab.portal_url, wanted)
             if pressed.refused and not list(arming.queries.firings(connection, order_id=order_id)):
                 said = " ".join(pressed.told) or f"its page answers {pressed.status}."
                 raise LabError(f"The portal refused the order, and nothing had been broken: {said}")
@@ -126,15 +132,15 @@ def _run(
     }
     events = _journal(read, order_id)
     outcomes = {(event["label"], event["outcome"]) for event in events}
-    return Side(design, events, fired, results, expected_labels(outcomes))
+    return Side(wanted.design, events, fired, results, expected_labels(outcomes))
 
 
-def _insist(portal_url: str, order_id: str, design: str, order: Mapping[str, Any]) -> Pressed:
+def _insist(portal_url: str, wanted: Wanted) -> Pressed:
     """Press the button, and again with the same id, as a person does whom the portal or the API has broken off."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            pressed = press(portal_url, order_id, design=design, **order)
+            pressed = press(portal_url, wanted)
         except LabError:  # while the API is away, there is no form to press a button in
             if time.monotonic() > end:
                 raise

@@ -162,17 +162,27 @@ class Faults:
         return self._arm(Kind.DUPLICATE, step, side, which)
 
     def list(self) -> pd.DataFrame:
-        """What is armed and can still fire."""
+        """What is armed and can still fire.
+
+        Columns: `id`, `kind`, `step`, `side`, `order_id` (or a pattern), `attempt`, `probability`, `seed`, `seconds`,
+        `times` and `times_per_order` (None: always), `fired` (how often it did).
+        """
         with connected(self._database_url) as connection:
             return _frame(arming.queries.armed(connection), _ARMED)
 
     def firings(self, order_id: OrderId | None = None) -> pd.DataFrame:
-        """What has fired, oldest first; with an order, only what hit that one."""
+        """What has fired, oldest first; with an order, only what hit that one.
+
+        Columns: `id`, `kind`, `order_id`, `step`, `side`, `attempt`, `process`, `pid`, `fired_at`.
+        """
         with connected(self._database_url) as connection:
             return _frame(arming.queries.firings(connection, order_id=order_id), _FIRED)
 
     def halts(self, order_id: OrderId | None = None) -> pd.DataFrame:
-        """Who is halted now, and where; not those whose process was killed there."""
+        """Who is halted now, and where; not those whose process was killed there.
+
+        Columns: `id`, `order_id`, `step`, `side`, `attempt`, `process`, `pid`, `halted_at`.
+        """
         with connected(self._database_url) as connection:
             rows = arming.queries.halts(connection, order_id=order_id)
             return _frame(((row[0], *row[2:8], row[9]) for row in rows), _HALTED)

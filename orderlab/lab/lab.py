@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-import secrets
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -23,40 +18,42 @@ from orderlab.calls.kinds import OrderId
 from orderlab.client import OrdersClient
 from orderlab.drawing.drawing import Drawing
 from orderlab.errors import LabError
-from orderlab.lab.breaking import Breaking
+from orderlab.lab import topics
 from orderlab.lab.order import Order
-from orderlab.lab.portal import RECORDED, Portal, answer, order_body
+from orderlab.lab.portal import RECORDED, Portal, order_body, post
+from orderlab.lab.reading import Reading, events_frame
 from orderlab.nearest import instead
-from orderlab.order import TRANSITIONS, Status
-from orderlab.trace import new_traceparent, trace_id
+from orderlab.order import PAYMENT_TOKENS
+from orderlab.trace import new_traceparent
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from orderlab.access.broker import Tap
+    from orderlab.drawing.grid import Grid
     from orderlab.drawing.timeline import Timeline
+    from orderlab.faults.script import Planned
+    from orderlab.lab.compare import Comparison
+    from orderlab.lab.dead import Dead
+    from orderlab.lab.faults import Faults
+    from orderlab.lab.processes import Processes
+    from orderlab.stepping.stepping import SteppingRun
+    from orderlab.verdicts.judge import Judge
+    from orderlab.verdicts.verdict import Verdict
 
 T = TypeVar("T")
 
-LONG_POLL = 5.0
-"""Seconds for which the API is asked to wait for the next event. Two events written at the same moment can show in
-the other order than their ids, and the first then goes unannounced; so this is short."""
-
-_AT_ONCE = 500  # threads that a kernel can bear
-
-# An order has come to its end when these are in its journal, beside a final status.
-_LAST = {
-    "10": "respond_created",
-    "18a": "the webhook for Operations",
-    "18b": "the webhook for the customer",
-    "19": "ack_message",
-}
-
 
 @public
-class Lab(Breaking):
+class Lab:
     """The running lab. `Lab()` finds it; `./lab up` starts it. Everything here goes through the lab's own front doors:
-    its HTTP API, its database, its broker.
+    its HTTP API, its portal, its database, its broker. `lab.help()` says what it can do.
+
+    The same keyword means the same everywhere: `order_id` is an order's id, or anything that has one; `items` is
+    {sku: quantity}; `payment_token` is one of the test cards' tokens; `customer` is {name, email}; `design` is
+    "default", "no-outbox", "no-idempotent-consumer" or "as-drawn"; `step` is a number (9), a label ("15c") or a name;
+    `side` is "before" or "after" a step; `attempt` is which delivery of a message; `patience` and `timeout` are
+    seconds.
     """
 
     @checked
@@ -67,25 +64,42 @@ class Lab(Breaking):
         self.api_url = self._lab.api_url
         self.portal_url = self._lab.portal_url
         self._http = httpx.Client(base_url=self._lab.api_url, timeout=30, trust_env=False)
-        self._own_token: Token | None = None
-        self._answered: defaultdict[str, set[str]] = defaultdict(set)  # traces of answered POSTs, by order
+        self._reading = Reading(self.client)
+        self._last = ""  # the id of the order that was placed here last
 
-    def __repr__(self) -> str:
-        return f"Lab(api={self.api_url}, portal={self.portal_url})"
+    # the parts
 
-    def diagram(self) -> Drawing:
-        """The nineteen arrows as drawn, before anything has run."""
-        return Drawing.expected()
+    @cached_property
+    def faults(self) -> Faults:
+        """Break the lab on purpose, at any arrow, for the orders you choose."""
+        from orderlab.lab.faults import Faults
+
+        return Faults(self._lab.database_url)
+
+    @cached_property
+    def processes(self) -> Processes:
+        """Kill, stop and freeze whole programs, servers too, and bring them back."""
+        from orderlab.lab.processes import Processes
+
+        return Processes(self._lab)
+
+    @cached_property
+    def dead(self) -> Dead:
+        """Messages that could not be processed: list them, look at one, send them back."""
+        from orderlab.lab.dead import Dead
+
+        return Dead(self._lab.amqp_url)
 
     # placing orders
 
     def new_id(self, name: str = "ws") -> str:
         """An order id that nobody has used: `name` and six random digits. Choosing the id is the client's business."""
-        return f"{name}-{secrets.token_hex(3)}"
+        return f"{name}-{token_hex(3)}"
 
     def portal(self, order_id: OrderId | None = None) -> Portal:
-        """Play the portal for one order, an arrow a call."""
-        return Portal(self.client, order_id or self.new_id(), self._answered)
+        """Play the portal for one order, one arrow per call."""
+        self._last = order_id = order_id or self.new_id()
+        return Portal(self.client, order_id, self._reading.answered)
 
     def create_order(
         self,
@@ -93,15 +107,13 @@ class Lab(Breaking):
         items: Mapping[str, int] | None = None,
         payment_token: str = "tok_ok",
         customer: Mapping[str, str] | None = None,
+        design: str = "default",
     ) -> Order:
-        """Steps 1 to 11 in one call, as the portal does them; `items` is {sku: quantity}, `customer` {name, email}.
-
-        Returns the order; raises `ApiProblem` if the API refuses.
-        """
+        """Steps 1 to 11 in one call, as the portal does them: the order. Raises `ApiProblem` if the API refuses."""
         portal = self.portal(order_id)
         portal.click_create_order()
         portal.request_demo_token()
-        order = self._order(portal.post_order(items, payment_token, customer).body)
+        order = self._order(portal.post_order(items, payment_token, customer, design).body)
         portal.show_confirmation()
         return order
 
@@ -123,24 +135,10 @@ class Lab(Breaking):
 
         `expires_in` is in seconds, and may be negative; `algorithm` "none" leaves the signature out.
         """
-        import jwt
+        from orderlab.lab import forging
 
-        if key is None and algorithm != "none" and not self._lab.jwt_secret:
-            raise LabError(
-                "The API's key is not at hand here, so give a `key`: only the API's own makes a valid token."
-            )
-        now = int(time.time())
-        claims = {
-            "iss": issuer,
-            "aud": audience,
-            "sub": "demo",
-            "iat": min(now, now + expires_in),
-            "exp": now + expires_in,
-            "jti": secrets.token_hex(16),
-            "scope": scope,
-        }
-        signing = None if algorithm == "none" else key or self._lab.jwt_secret
-        return Token(jwt.encode(claims, signing, algorithm=algorithm))
+        claims = {"audience": audience, "issuer": issuer, "scope": scope, "algorithm": algorithm}
+        return forging.forge(self._lab.jwt_secret, expires_in=expires_in, key=key, **claims)
 
     def post_order(
         self,
@@ -148,6 +146,7 @@ class Lab(Breaking):
         items: Mapping[str, int] | None = None,
         payment_token: str = "tok_ok",
         customer: Mapping[str, str] | None = None,
+        design: str = "default",
         *,
         token: Token | str | None = None,
         body: Any = None,
@@ -157,44 +156,46 @@ class Lab(Breaking):
         `token`: None is a fresh one, "" sends none.
         """
         token = self.login() if token is None else token
-        text = token.text if isinstance(token, Token) else token
-        traceparent = new_traceparent()
-        headers = {"traceparent": traceparent} | ({"Authorization": f"Bearer {text}"} if text else {})
-        json = order_body(order_id or self.new_id(), items, payment_token, customer) if body is None else body
-        answered = answer(self._http.post("/orders", json=json, headers=headers))
-        if answered.status in RECORDED and isinstance(json, dict):
-            self._answered[str(json.get("order_id"))].add(trace_id(traceparent))
-        return answered
+        if body is None:
+            body = order_body(order_id or self.new_id(), items, payment_token, customer, design)
+        answer, trace = post(self._http, body, token.text if isinstance(token, Token) else token)
+        if answer.status in RECORDED and isinstance(body, dict):
+            self._last = str(body.get("order_id"))
+            self._reading.answered[self._last].add(trace)
+        return answer
 
     def at_once(self, times: int, call: Callable[..., T], *arguments: Any, **named: Any) -> list[T]:
         """Make one call so many times at the same moment, each in a thread of its own; the results."""
-        if not 1 <= times <= _AT_ONCE:
-            raise LabError(f"At once can be from 1 to {_AT_ONCE} calls, and not {times}.")
-        try:
-            inspect.signature(call).bind(*arguments, **named)
-        except (TypeError, ValueError) as error:
-            raise LabError(f"It can't be called so: {error}.") from None
-        gate = threading.Barrier(times)
+        from orderlab.lab.at_once import at_once
 
-        def one(_: int) -> T:
-            gate.wait()
-            return call(*arguments, **named)
-
-        with ThreadPoolExecutor(times) as pool:
-            return list(pool.map(one, range(times)))
+        return at_once(times, call, arguments, named)
 
     # following an order
 
+    @property
+    def last(self) -> Order:
+        """The order that this notebook placed last; the lab's newest one where it has placed none."""
+        if self._last:
+            return self.order(self._last)
+        newest = self._reading.orders(limit=1)
+        if not newest:
+            raise LabError("There is no order yet. lab.create_order() places one.")
+        return self.order(newest[0]["order_id"])
+
     def order(self, order_id: OrderId) -> Order:
         """The order as the API tells it now."""
-        return self._order(self.client.order(order_id, self._token()))
+        return self._order(self._reading.order(order_id))
 
     def orders(self, limit: int = 20) -> pd.DataFrame:
-        """The latest orders, newest first."""
+        """The latest orders, newest first.
+
+        Columns: `order_id`, `status`, `rejection_reason` (None, or why), `total` (text, exact), `currency`,
+        `created_at`.
+        """
         import pandas as pd
 
         columns = ["order_id", "status", "rejection_reason", "total", "currency", "created_at"]
-        return pd.DataFrame(self.client.orders(self._token(), limit=limit)["orders"], columns=columns)
+        return pd.DataFrame(self._reading.orders(limit), columns=columns)
 
     def wait(self, order_id: OrderId, timeout: float = 30) -> Order:
         """Wait until the order has come to its end: final status, message acked, both webhooks recorded, and every
@@ -202,60 +203,145 @@ class Lab(Breaking):
 
         Raises `LabError` that says what is missing after `timeout` seconds.
         """
-        end = time.monotonic() + timeout
-        told = self.client.events(order_id, self._token())
-        while missing := _missing(told, self._answered[order_id]):
-            left = end - time.monotonic()
-            if left <= 0:
-                raise LabError(
-                    f"{order_id} has not come to its end in {timeout:g} s. It is {told['status']}; "
-                    f"still missing: {', '.join(missing)}."
-                )
-            newest = max((event["id"] for event in told["events"]), default=0)
-            told = self.client.events(order_id, self._token(), after=newest, wait=min(left, LONG_POLL))
-        return self.order(order_id)
+        return self._order(self._reading.wait(order_id, timeout))
 
     def journal(self, order_id: OrderId) -> list[dict[str, Any]]:
         """The order's events in reading order, as the API gives them."""
-        events: list[dict[str, Any]] = self.client.events(order_id, self._token())["events"]
+        events: list[dict[str, Any]] = self._reading.events(order_id)["events"]
         return events
 
     def events(self, order_id: OrderId) -> pd.DataFrame:
-        """The order's events as a DataFrame: `began` and `took` are milliseconds, `began` since the first event."""
-        import pandas as pd
+        """The order's events as a DataFrame, in reading order.
 
-        frame = pd.DataFrame(self.journal(order_id))
-        if frame.empty:
-            return frame
-        began, ended = (pd.to_datetime(frame[name], format="ISO8601") for name in ("started_at", "ended_at"))
-        frame["began"] = ((began - began.min()) / pd.Timedelta(milliseconds=1)).round(3)
-        frame["took"] = ((ended - began) / pd.Timedelta(milliseconds=1)).round(3)
-        columns = ["label", "name", "outcome", "lane", "attempt", "began", "took", "trace_id", "data"]
-        return frame[columns].rename(columns={"label": "step"})
+        Columns: `step` (its label), `name`, `outcome`, `lane` (who performed it), `attempt` (which delivery), `began`
+        (milliseconds since the first event), `took` (milliseconds), `trace_id`, and `data` (a dict of what is known
+        besides).
+        """
+        return events_frame(self.journal(order_id))
 
     def sequence(self, order_id: OrderId) -> Drawing:
         """What happened to the order, as the diagram draws it."""
-        told = self.client.events(order_id, self._token())
-        return Drawing.of(told["events"], title=f"{order_id} · {told['status']}")
+        state = self._reading.events(order_id)
+        return Drawing.of(state["events"], title=f"{order_id} · {state['status']}")
 
     def timeline(self, order_id: OrderId) -> Timeline:
         """What happened to the order, as bars over time."""
         from orderlab.drawing.timeline import Timeline
 
-        told = self.client.events(order_id, self._token())
-        return Timeline(told["events"], f"{order_id} · {told['status']}")
+        state = self._reading.events(order_id)
+        return Timeline(state["events"], f"{order_id} · {state['status']}")
+
+    def save(self, order_id: OrderId, file: str | Path) -> Path:
+        """Write an order's run into one file, which `Run.open` shows with no lab: its events, and its tables now."""
+        from orderlab.stepping.saving import save
+
+        return save(self._lab, order_id, file)
+
+    def diagram(self) -> Drawing:
+        """The nineteen arrows as drawn, before anything has run."""
+        return Drawing.expected()
+
+    # arrow by arrow, and side by side
+
+    def step_through(
+        self,
+        order_id: OrderId | None = None,
+        items: Mapping[str, int] | None = None,
+        payment_token: str = "tok_ok",
+        customer: Mapping[str, str] | None = None,
+        design: str = "default",
+        patience: float = 20.0,
+    ) -> SteppingRun:
+        """Have the portal's button pressed for an order that halts at every arrow: `run.next()` goes on by one.
+
+        An order that is halted already is taken up where it stands, as it is.
+        """
+        from orderlab.stepping.stepping import begin
+
+        self._last = order_id = order_id or self.new_id()
+        return begin(self._lab, order_id, items, payment_token, customer, design, patience)
+
+    def compare(
+        self,
+        script: Planned | Iterable[Planned] = (),
+        designs: Sequence[str] = ("as-drawn", "default"),
+        name: str = "ws",
+        *,
+        items: Mapping[str, int] | None = None,
+        payment_token: str = "tok_ok",
+        customer: Mapping[str, str] | None = None,
+    ) -> Comparison:
+        """Run one script of faults (`from orderlab import crash, drop, …`) on an order of each design, and show them
+        side by side.
+
+        The orders go through the real portal, one after the other, and their ids begin with `name`. Waits until nothing
+        more comes. Raises `ImpossibleFault` if a fault can't fire, `LabError` for an order that the form or the API
+        refuses though nothing was broken.
+        """
+        from orderlab.access.button import Wanted
+        from orderlab.lab.compare import compare
+
+        chosen = {"items": items, "customer": customer, "payment_token": payment_token}
+        alike = Wanted(name, **{key: value for key, value in chosen.items() if value is not None})  # type: ignore[arg-type]
+        return compare(self._lab, self._judge, self._reading.events, script, designs, name, alike)
+
+    # what it amounts to
+
+    def verdict(self, order_id: OrderId, patience: float = 30) -> Verdict:
+        """What the order's end state amounts to, and the events that show it. Waits until nothing is left that could
+        move it; what has not happened after `patience` seconds is stuck. Raises `LabError` where nothing is known of
+        such an order.
+        """
+        from orderlab.lab.judging import verdict
+
+        return verdict(self._judge, order_id, bool(self._reading.answered[order_id]), patience)
+
+    def verdicts(self, order_ids: Sequence[OrderId] | str = "*", patience: float = 30) -> pd.DataFrame:
+        """The verdict on each of some orders, oldest first: a list of them, or a shell-style pattern such as "ws-*".
+
+        Columns: `order_id`, `status`, `verdict` (correct, stuck, oversold, lost or duplicated), and the `reason`.
+        """
+        from orderlab.lab.judging import verdicts
+
+        return verdicts(self._judge, order_ids, patience)
+
+    def matrix(
+        self,
+        kind: str = "crash",
+        steps: Iterable[int | str] = (),
+        designs: Sequence[str] = (),
+        side: str | None = None,
+        *,
+        everything: bool = False,
+    ) -> Grid:
+        """Run cells of a matrix here and now, and draw what came; all of them, for minutes, with `everything=True`.
+
+        `kind` is crash, fail, drop, duplicate, rabbitmq or postgresql. Nobody else may place orders meanwhile. Raises
+        `MatrixError` if a cell can't be run.
+        """
+        from orderlab.lab import matrices
+
+        return matrices.run(self._lab.home, kind, steps, designs, side, everything)
+
+    def predicted_matrix(self, kind: str = "crash") -> Grid:
+        """What was predicted of each cell before any was run."""
+        from orderlab.drawing.grid import Grid
+
+        return Grid.expected(kind)
+
+    def measured_matrix(self, kind: str = "crash") -> Grid:
+        """What each cell came to in the full run that came with this version (docs/matrix.md)."""
+        from orderlab.lab import matrices
+
+        return matrices.measured(kind)
 
     # behind the front door
 
-    def reserved(self, sku: str) -> int:
-        """How many of a product are set aside for orders."""
-        products = self.table("products").set_index("sku")
-        if sku not in products.index:
-            raise LabError(f"There is no product {sku!r}.{instead(sku, products.index, 'The products are')}")
-        return int(products.reserved[sku])
-
     def table(self, name: str, order_id: OrderId | None = None, limit: int = 100) -> pd.DataFrame:
-        """The last rows of a table in PostgreSQL, oldest first; only those of an order if one is given."""
+        """The last rows of a table in PostgreSQL, oldest first; only those of an order if one is given.
+
+        The columns are the table's own; docs/glossary.md says what each table is for.
+        """
         from orderlab.access.tables import read_table
 
         return read_table(self._lab.database_url, name, order_id, limit)
@@ -272,38 +358,91 @@ class Lab(Breaking):
 
         return Tap(self._lab.amqp_url, exchange)
 
-    def reset(self) -> None:
-        """Empty the lab as `./lab reset` does: every order goes, everybody's, and the shop is restocked."""
-        if self._lab.home is None:
-            raise LabError("This lab was not brought up by ./lab up here, so it can't be emptied from a notebook.")
-        from orderlab import stack
-
-        stack.reset(self._lab.home)
-
     def catalogue(self) -> pd.DataFrame:
-        """What is for sale."""
+        """What is for sale. Columns: `sku`, `name`, `price` (text, exact), `currency`, `available` (pieces)."""
         import pandas as pd
 
         return pd.DataFrame(self.client.catalogue())
 
-    def _order(self, told: Mapping[str, Any]) -> Order:
-        """The order, which reads its journal from this lab when it is asked for it."""
-        order = Order(told)
-        order._events = functools.partial(self.journal, order["order_id"])
+    def reserved(self, sku: str) -> int:
+        """How many of a product are set aside for orders."""
+        products = self.table("products").set_index("sku")
+        if sku not in products.index:
+            raise LabError(f"There is no product {sku!r}.{instead(sku, products.index, 'The products are')}")
+        return int(products.reserved[sku])
+
+    def restock(self, sku: str, quantity: int = 1) -> int:
+        """Put so many more of a product on the shelf; how many can be ordered now."""
+        from orderlab.access.tables import restock
+
+        return restock(self._lab.database_url, sku, quantity)
+
+    def scale(
+        self,
+        worker: int | None = None,
+        relay: int | None = None,
+        notifier: int | None = None,
+        orders_api: int | None = None,
+    ) -> None:
+        """Have so many processes of a service, now and from now on; those that are not named stay as they are."""
+        from orderlab import stack
+
+        numbers = {"worker": worker, "relay": relay, "notifier": notifier, "orders-api": orders_api}
+        wanted = {service: number for service, number in numbers.items() if number is not None}
+        if not wanted:
+            raise LabError("Say how many of what: lab.scale(worker=3).")
+        stack.scale(self._home("scaled"), wanted)
+
+    def reset(self, *, everything: bool = False) -> None:
+        """Empty the lab as `./lab reset` does: every order goes, everybody's, and the shop is restocked."""
+        from orderlab import stack
+
+        home = self._home("emptied")
+        if not everything:
+            raise LabError("Every order would go, everybody's. If that is meant, say lab.reset(everything=True).")
+        self._last = ""
+        stack.reset(home)
+
+    def help(self, about: str | None = None) -> None:
+        """What the lab can do, one line per topic; or how one of these is called: `lab.help("compare")`."""
+        print(topics.help(type(self), about))
+
+    # what stands where `lab` is alone in a cell
+
+    def __repr__(self) -> str:
+        return f"Lab(api={self.api_url}, portal={self.portal_url})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text("\n".join([repr(self), *self._shop(), *topics.lines(type(self))]))
+
+    def _repr_html_(self) -> str:
+        links = {"portal": self.portal_url, "inbox": f"{self.portal_url}/inbox", "API": f"{self.api_url}/openapi.json"}
+        return topics.html(links, [*self._shop(), *topics.lines(type(self))])
+
+    def __dir__(self) -> list[str]:
+        """For the tab key: what is public."""
+        return [name for name in super().__dir__() if not name.startswith("_")]
+
+    def _shop(self) -> list[str]:
+        """Products and payment tokens."""
+        skus = [product["sku"] for product in self.client.catalogue()]
+        return [f"{'products':<12}{', '.join(skus)}", f"{'payment':<12}{', '.join(PAYMENT_TOKENS)}"]
+
+    def _home(self, done: str) -> Path:
+        if self._lab.home is None:
+            raise LabError(f"This lab was not brought up by ./lab up here, so it can't be {done} from a notebook.")
+        return self._lab.home
+
+    @cached_property
+    def _judge(self) -> Judge:
+        from orderlab.stack import Home
+        from orderlab.verdicts.judge import Judge
+
+        inbox = Home(self._lab.home).inbox if self._lab.home else None
+        return Judge(self._lab.database_url, self._lab.amqp_url, inbox)
+
+    def _order(self, state: Mapping[str, Any]) -> Order:
+        """The order, which asks this lab when it is asked."""
+        order = Order(state)
+        order._of = self
         return order
-
-    def _token(self) -> str:
-        """The lab's own token for reading, renewed before it expires."""
-        if self._own_token is None or self._own_token.claims["exp"] < time.time() + 60:
-            self._own_token = self.login()
-        return self._own_token.text
-
-
-def _missing(told: Mapping[str, Any], traces: set[str]) -> list[str]:
-    """What an order has yet to come to."""
-    missing = [] if not TRANSITIONS[Status(told["status"])] else ["CONFIRMED or REJECTED"]
-    there = {event["label"] for event in told["events"]}
-    missing += [f"{label} ({what})" for label, what in _LAST.items() if label not in there]
-    if traces - {event["trace_id"] for event in told["events"] if event["label"] == "10"}:
-        missing.append("10 (respond_created) of a further POST")
-    return missing

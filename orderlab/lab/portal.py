@@ -10,11 +10,10 @@ import httpx
 from orderlab.access.shown import Answer, Token
 from orderlab.calls.checking import public
 from orderlab.client import ClientSteps, OrdersClient
+from orderlab.order import DEMO_CUSTOMER, DEMO_ITEMS, DESIGNS
 from orderlab.sequence import CLICK_CREATE_ORDER, POST_ORDER, REQUEST_DEMO_TOKEN, SHOW_CONFIRMATION
 from orderlab.trace import new_traceparent, trace_id
 
-CUSTOMER = {"name": "Ada", "email": "ada@example.com"}
-ITEMS = {"KEYBOARD": 1}
 RECORDED = (200, 201, 409)
 """Answers to POST /orders that come with an event, for they are about an order that is there."""
 
@@ -24,15 +23,24 @@ def order_body(
     items: Mapping[str, int] | None = None,
     payment_token: str = "tok_ok",
     customer: Mapping[str, str] | None = None,
+    design: str = "default",
 ) -> dict[str, Any]:
     """The JSON of POST /orders; `items` is {sku: quantity}."""
-    wanted = ITEMS if items is None else items
+    wanted = DEMO_ITEMS if items is None else items
     return {
         "order_id": order_id,
-        "customer": dict(customer or CUSTOMER),
+        "customer": dict(customer or DEMO_CUSTOMER),
         "items": [{"sku": sku, "quantity": quantity} for sku, quantity in wanted.items()],
         "payment_token": payment_token,
+        **({} if design == "default" else {"design": DESIGNS[design].as_dict()}),
     }
+
+
+def post(http: httpx.Client, body: Any, token: str) -> tuple[Answer, str]:
+    """POST /orders alone; the answer whatever it is, and the request's trace id. With "" no token is sent."""
+    traceparent = new_traceparent()
+    headers = {"traceparent": traceparent} | ({"Authorization": f"Bearer {token}"} if token else {})
+    return answer(http.post("/orders", json=body, headers=headers)), trace_id(traceparent)
 
 
 def answer(response: httpx.Response) -> Answer:
@@ -71,13 +79,14 @@ class Portal:
         items: Mapping[str, int] | None = None,
         payment_token: str = "tok_ok",
         customer: Mapping[str, str] | None = None,
+        design: str = "default",
     ) -> Answer:
         """4 to 10: POST /orders with the token; `items` is {sku: quantity}.
 
         Raises `ApiProblem` if the API refuses.
         """
         token = self._token or self.request_demo_token()
-        body = order_body(self.order_id, items, payment_token, customer)
+        body = order_body(self.order_id, items, payment_token, customer, design)
         response = self._steps(POST_ORDER, self._client.create_order, body, token.text, self._trace)
         self._answered[self.order_id].add(trace_id(self._trace))
         return answer(response)

@@ -27,7 +27,7 @@ from kombu import Connection
 
 from orderlab import stack
 from orderlab.access.broker import Tap
-from orderlab.access.button import Pressed, press
+from orderlab.access.button import Pressed, Wanted, press
 from orderlab.errors import LabError, OrderlabError
 from orderlab.faults import arming
 from orderlab.faults.model import PROCESS
@@ -231,7 +231,9 @@ class Runner:
         """Press, and again where that is what a person would do; whether the order was confirmed to be there."""
         for _ in range(PRESSES):
             try:
-                pressed = press(self._state.portal_url, order_id, payment_token=cell.payment_token, design=cell.design)
+                pressed = press(
+                    self._state.portal_url, Wanted(order_id, payment_token=cell.payment_token, design=cell.design)
+                )
             except LabError:  # the form itself did not come
                 pressed = Pressed(None, False)
             if pressed.shown or (pressed.status is not None and pressed.status < 500):

@@ -13,7 +13,7 @@ from orderlab.client import ApiProblem
 from orderlab.errors import ApiAway
 from orderlab.order import is_order_id
 from orderlab.portal import live
-from orderlab.portal.forms import OrderForm
+from orderlab.portal.forms import ROWS, OrderForm
 from orderlab.portal.parts import parts
 from orderlab.portal.progress import Progress, follow
 from orderlab.sequence import CLICK_CREATE_ORDER, POST_ORDER, REQUEST_DEMO_TOKEN, SHOW_CONFIRMATION
@@ -123,6 +123,7 @@ def _home(form: OrderForm, problems: list[str] | None = None) -> str:
     return render_template(
         "home.html",
         form=form,
+        more=(form.rows[1:] + [("", "0")] * ROWS)[: max(ROWS, len(form.rows)) - 1],
         products=parts().client.catalogue(),
         problems=problems,
         orders=parts().reader.orders(limit=8),

@@ -10,14 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import psycopg
 
 from orderlab.access.attach import Attached
-from orderlab.access.button import Pressed, Wanted, one_product, press
+from orderlab.access.button import Pressed, Wanted, press
 from orderlab.access.tables import answering, connected
 from orderlab.calls.checking import public
 from orderlab.calls.interrupts import held_back
@@ -25,7 +25,7 @@ from orderlab.errors import LabError
 from orderlab.faults import arming
 from orderlab.faults.model import AFTER, BEFORE, PROCESS, Kind
 from orderlab.faults.script import Planned, as_script
-from orderlab.order import DESIGNS, TRANSITIONS, Design, Status
+from orderlab.order import DEMO_CUSTOMER, DEMO_ITEMS, DESIGNS, TRANSITIONS, Design, Status
 from orderlab.sequence import Outcome, find_step
 from orderlab.stepping import strands, watch
 from orderlab.stepping.course import Course
@@ -61,7 +61,7 @@ class SteppingRun(Run):
         self._lab, self._wanted, self._patience = lab, wanted, patience
         self._branches = 0
         with answering():
-            self._watch = Watch(lab.database_url, order_id, [wanted.sku])
+            self._watch = Watch(lab.database_url, order_id, wanted.items)
             self._messages = Messages(lab.amqp_url)
             self._course = Course(self._watch)
             self._tables, self._queues = self._watch.tables(), watch.queues(self._messages.waiting(), [])
@@ -100,7 +100,7 @@ class SteppingRun(Run):
 
     def _button(self) -> None:
         try:
-            self._pressed = press(self._lab.portal_url, **asdict(self._wanted))
+            self._pressed = press(self._lab.portal_url, self._wanted)
         except LabError as error:
             self._pressed = Pressed(None, False, error.detail)
         with suppress(LabError), connected(self._lab.database_url) as connection:
@@ -418,6 +418,7 @@ def begin(
     order_id: str,
     items: Mapping[str, int] | None = None,
     payment_token: str = "tok_ok",
+    customer: Mapping[str, str] | None = None,
     design: str = "default",
     patience: float = PATIENCE,
 ) -> SteppingRun:
@@ -429,8 +430,7 @@ def begin(
         halted = any(row[-1] for row in watch.queries.halted(connection, order_id=order_id))
         row = watch.queries.stands(connection, order_id=order_id) if halted else None
     if row:
-        sku, quantity, token, outbox, consumer = row
-        names = [name for name, known in DESIGNS.items() if known == Design(outbox, consumer)]
-        return SteppingRun(lab, Wanted(order_id, sku, quantity, token, names[0]), patience, taken_up=True)
-    wanted = Wanted(order_id, **one_product(items, payment_token), design=design)
+        items, payment_token, customer, outbox, consumer = row
+        design = next(name for name, known in DESIGNS.items() if known == Design(outbox, consumer))
+    wanted = Wanted(order_id, DEMO_ITEMS if items is None else items, payment_token, customer or DEMO_CUSTOMER, design)
     return SteppingRun(lab, wanted, patience, taken_up=halted)

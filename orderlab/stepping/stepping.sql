@@ -18,9 +18,11 @@ SELECT EXISTS (SELECT FROM lab.faults WHERE id = :fault_id AND owner = pg_backen
                AND server = pg_postmaster_start_time());
 
 -- name: stands^
--- How an order was placed, as the portal's form takes it: sku, quantity, payment token, design.
-SELECT i.sku, i.quantity, o.payment_token, o.design_outbox, o.design_idempotent_consumer
-FROM orders o JOIN order_items i USING (order_id) WHERE o.order_id = :order_id ORDER BY i.line LIMIT 1;
+-- How an order was placed: {sku: quantity}, payment token, customer, and the design's two switches.
+SELECT (SELECT jsonb_object_agg(sku, quantity) FROM order_items i WHERE i.order_id = o.order_id) AS items,
+       payment_token, jsonb_build_object('name', customer_name, 'email', customer_email) AS customer,
+       design_outbox, design_idempotent_consumer
+FROM orders o WHERE order_id = :order_id;
 
 -- name: fired
 -- What has fired since: at the order, or at a process or server as a whole. Pauses are what stepping itself does.

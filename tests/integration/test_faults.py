@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from orderlab import Lab, stack
-from orderlab.access.button import Pressed, press
+from orderlab.access.button import Pressed, Wanted, press
 from orderlab.faults import arming
 from orderlab.faults.model import AFTER, BEFORE, DROPPABLE, ERRORS, PROCESS, REPEATABLE, ImpossibleFault, Kind, chance
 from orderlab.sequence import find_step
@@ -122,7 +122,7 @@ def fired(batch: Batch, step: str, side: str) -> Cell:
 
 
 def push(lab: RunningLab, cell: Cell) -> Pressed:
-    return press(lab.portal_url, cell.order_id, payment_token=cell.payment_token, design=cell.design)
+    return press(lab.portal_url, Wanted(cell.order_id, payment_token=cell.payment_token, design=cell.design))
 
 
 def finish(lab: RunningLab, notebook: Lab, batch: Sequence[Cell]) -> None:

@@ -63,7 +63,7 @@ def test_what_finish_has_shown_can_be_gone_back_to_and_branched_at(lab: RunningL
         assert other.now.title == "15 process_payment"
         assert other.next().died
     lab.complete(other.order_id)
-    notebook.reset()
+    notebook.reset(everything=True)
 
 
 def test_a_run_in_another_kernel_takes_a_halted_order_up_and_the_first_says_so(lab: RunningLab, notebook: Lab) -> None:

@@ -13,7 +13,7 @@ from kombu import Connection
 from psycopg_pool import ConnectionPool
 
 from orderlab import Lab, topology
-from orderlab.access.button import press
+from orderlab.access.button import Wanted, press
 from orderlab.errors import DatabaseAway
 from orderlab.journal import Event, Events, now
 from orderlab.sequence import ACK_MESSAGE, RESPOND_CREATED
@@ -193,7 +193,7 @@ def test_an_ack_on_a_connection_that_is_gone_has_failed_and_the_message_comes_ag
     notebook = Lab(lab.home)
     order_id = notebook.new_id("ack")
     notebook.faults.pause(19, "before", order_id)
-    press(lab.portal_url, order_id)
+    press(lab.portal_url, Wanted(order_id))
     lab.wait_for(lambda: lab.value("SELECT count(*) FROM lab.halts WHERE order_id = %s", order_id), "the halt at 19")
     lab.stop("rabbitmq")
     lab.revive("rabbitmq")
@@ -214,7 +214,7 @@ def test_an_ack_to_a_broker_that_has_just_been_killed_has_failed(lab: RunningLab
     notebook = Lab(lab.home)
     order_id = notebook.new_id("ack")
     notebook.faults.pause(19, "before", order_id)
-    press(lab.portal_url, order_id)
+    press(lab.portal_url, Wanted(order_id))
     lab.wait_for(lambda: lab.value("SELECT count(*) FROM lab.halts WHERE order_id = %s", order_id), "the halt at 19")
     lab.kill("rabbitmq")
     notebook.faults.clear()

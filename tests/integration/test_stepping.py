@@ -294,7 +294,7 @@ def test_from_an_arrow_that_was_seen_another_order_takes_another_way(lab: Runnin
     charges = "SELECT count(*) FROM payments WHERE order_id = %s"
     assert [lab.value(charges, each.order_id) for each in (run, other)] == [1, 2]
     assert notebook.verdict(run.order_id).word == "correct"
-    notebook.reset()
+    notebook.reset(everything=True)
 
 
 def test_an_order_that_stands_at_an_arrow_stays_there_while_another_goes_another_way(
@@ -323,7 +323,7 @@ def test_there_is_no_branch_where_the_way_can_t_be_gone_again(notebook: Lab) -> 
     run.finish()
     with pytest.raises(LabError, match="This way can't be gone again"):
         run.branch()
-    notebook.reset()
+    notebook.reset(everything=True)
 
 
 def test_an_order_halts_before_a_step_that_is_asked_for(notebook: Lab) -> None:
@@ -346,7 +346,7 @@ def test_a_step_that_is_not_there_is_refused(notebook: Lab) -> None:
 @pytest.mark.parametrize(
     ("order", "said"),
     [
-        ({"items": {"KEYBOARD": 1, "MOUSE": 1}}, "takes one product"),
+        ({"items": {}}, "one product at least"),
         ({"design": "none"}, "no design 'none'"),
         ({"order_id": "a b"}, "can't be an order's id"),
     ],

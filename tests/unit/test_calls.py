@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from orderlab import Lab, Run, client
-from orderlab.access.attach import Attached
+from orderlab import Lab, Run
 from orderlab.access.broker import Tap
 from orderlab.calls import checking as calls
 from orderlab.calls import kinds
@@ -20,22 +19,14 @@ from orderlab.drawing.grid import Grid
 from orderlab.errors import LabError
 from orderlab.faults import script
 from orderlab.lab.compare import Comparison
+from orderlab.lab.dead import Dead
 from orderlab.lab.faults import Faults
 from orderlab.lab.order import Order
 from orderlab.lab.portal import Portal
 from orderlab.lab.processes import Processes
 from orderlab.order import DESIGNS
 from orderlab.stepping.stepping import SteppingRun
-from tests.every_call import in_one_line, instances, parameters, public_methods, required
-
-NOWHERE = Attached(
-    api_url="http://127.0.0.1:1",
-    portal_url="http://127.0.0.1:1",
-    amqp_url="amqp://a:b@127.0.0.1:1//",
-    database_url="postgresql://a:b@127.0.0.1:1/a",
-    jwt_secret="x" * 32,
-    home=None,
-)
+from tests.every_call import in_one_line, instances, lab_of_nowhere, parameters, public_methods, required
 
 
 class Broken:
@@ -71,13 +62,10 @@ RUBBISH = [
 @pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
     monkeypatch.chdir(tmp_path)  # some rubbish is a good name for a file
-    monkeypatch.setattr("orderlab.lab.lab.attach", lambda home=None: NOWHERE)
-    monkeypatch.setattr("orderlab.client._PATIENT", client._BRISK)  # nobody comes back here
-    monkeypatch.setattr("orderlab.lab.breaking.DATABASE_AWAY", 0.0)
-    return Lab()
+    return lab_of_nowhere(monkeypatch)
 
 
-CLASSES = [Lab, Order, Faults, Processes, Portal, Run, SteppingRun, Tap, Grid, Comparison]
+CLASSES = [Lab, Order, Dead, Faults, Processes, Portal, Run, SteppingRun, Tap, Grid, Comparison]
 
 
 @pytest.mark.parametrize("cls", CLASSES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -188,7 +189,7 @@ def test_what_still_goes_on_is_left_out() -> None:
 
 def test_an_order_writes_both_files_and_says_where(tmp_path: Path) -> None:
     order = Order(order_id="ws-1")
-    order._events = journal
+    order._of = SimpleNamespace(journal=lambda order_id: journal())  # type: ignore[assignment]
     file = order.perfetto(tmp_path / "trace.json")
     assert json.loads(file.read_text("utf-8")) == perfetto(journal())
     assert json.loads(order.otlp(str(tmp_path / "otlp.json")).read_text("utf-8")) == otlp(journal(), "ws-1")

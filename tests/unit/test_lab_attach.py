@@ -108,7 +108,10 @@ def test_resetting_empties_the_lab_that_it_is_attached_to(
     emptied: list[Path] = []
     monkeypatch.setattr("orderlab.stack.reset", emptied.append)
     home = a_home(tmp_path / "lab", api_url)
-    Lab(home).reset()
+    with pytest.raises(LabError, match="everything=True"):
+        Lab(home).reset()
+    assert emptied == []
+    Lab(home).reset(everything=True)
     assert emptied == [home]
 
 

@@ -11,9 +11,9 @@ from matplotlib.patches import Rectangle
 
 from orderlab.access.shown import Copy, Token
 from orderlab.drawing.timeline import Timeline
-from orderlab.lab.lab import _missing
 from orderlab.lab.order import Order
 from orderlab.lab.portal import answer, order_body
+from orderlab.lab.reading import _missing
 from orderlab.order import NewOrder
 from orderlab.sequence import CONSUME_ORDER_CREATED, PROCESS_PAYMENT
 from tests.sample_events import event, happy

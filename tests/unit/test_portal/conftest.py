@@ -170,20 +170,18 @@ class Browser:
         page = self.client.get(f"/?lang={lang}", buffered=True).text
         return self.send({**self.fields(page), **fields})
 
-    def send(self, fields: dict[str, str]) -> Any:
+    def send(self, fields: dict[str, Any]) -> Any:
         """Send a form."""
         return self.client.post("/orders", data=fields, buffered=True)
 
     @staticmethod
-    def fields(page: str) -> dict[str, str]:
+    def fields(page: str) -> dict[str, Any]:
         """What a press of the button would send, read off the page."""
-        fields = {}
-        for tag in re.findall(r"<input[^>]*>", page):
-            fields[re.search(r'name="([^"]*)"', tag)[1]] = re.search(r'value="([^"]*)"', tag)[1]
-        for name, inside in re.findall(r'<select[^>]*name="([^"]*)".*?>(.*?)</select>', page, re.S):
-            chosen = re.search(r'value="([^"]*)" selected', inside) or re.search(r'value="([^"]*)"', inside)
-            fields[name] = chosen[1]
-        return fields
+        fields: dict[str, Any] = {}
+        for tag in re.findall(r"<input[^>]*>|<select.*?</select>", page, re.S):
+            value = re.search(r'value="([^"]*)" selected', tag) or re.search(r'value="([^"]*)"', tag)
+            fields.setdefault(re.search(r'name="([^"]*)"', tag)[1], []).append(value[1])
+        return {name: values if len(values) > 1 else values[0] for name, values in fields.items()}
 
 
 @pytest.fixture

@@ -1,0 +1,43 @@
+"""Matrices for a notebook: as predicted, as measured once and for all, and run here and now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from orderlab.calls import kinds
+from orderlab.drawing.grid import Grid
+from orderlab.errors import LabError
+from orderlab.faults.model import AFTER, BEFORE
+from orderlab.matrix import Results, Runner, command
+from orderlab.verdicts.predictions import KINDS, cells
+
+kinds.KINDS["kind"] = kinds.one_of("matrix", lambda: KINDS)
+
+
+def run(
+    home: Path | None, kind: str, steps: Iterable[int | str], designs: Sequence[str], side: str | None, everything: bool
+) -> Grid:
+    """Run cells of a matrix and draw what came; raises `LabError` where the call asks for more than it says."""
+    if home is None:
+        raise LabError("This lab was not brought up by ./lab up here, so nothing can be killed in it.")
+    if side not in (BEFORE, AFTER, None):
+        raise LabError(f"A gate is {BEFORE!r} or {AFTER!r} its step, and not {side!r}.")
+    steps = list(steps)
+    if not steps and not everything:
+        raise LabError(
+            f"All of {kind!r} are {len(list(cells(kind)))} orders, and it breaks the lab for minutes. Name some steps, "
+            "such as steps=[8, 15]; or say everything=True."
+        )
+    chosen = command.chosen(kind, [kinds.label_of(step) for step in steps], designs, side)
+    results = [result for together in Runner(home).run(chosen) for result in together]
+    words = {result.cell: (result.word,) for result in results}
+    return Grid(kind, words, order_ids={result.cell: result.order_id for result in results})
+
+
+def measured(kind: str) -> Grid:
+    """What each cell came to in the full run that came with this version; raises `LabError` if there was none."""
+    results = Results.measured(kind)
+    if not results.cells:
+        raise LabError(f"No full run of {kind!r} came with this version. Run one: ./lab matrix --kind {kind}")
+    return Grid(kind, {cell: (result.word,) for cell, result in results.cells.items()}, f"{kind}: {results.when}")
