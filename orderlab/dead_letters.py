@@ -13,7 +13,7 @@ from kombu import Connection
 from kombu.message import Message as RawMessage
 
 from orderlab.errors import BrokerAway
-from orderlab.topology import AWAY, DEAD
+from orderlab.topology import AWAY, DEAD, count
 
 REASON = "orderlab-reason"
 QUEUE = "orderlab-queue"
@@ -83,7 +83,7 @@ def _unacked(amqp_url: str) -> Iterator[Iterator[RawMessage]]:
         with Connection(amqp_url, connect_timeout=5, transport_options=options) as connection:
             queue = DEAD(connection.channel())
             queue.declare()
-            there = queue.queue_declare(passive=True).message_count
+            there = count(connection.channel(), [DEAD])[DEAD.name].ready
             yield islice(iter(queue.get, None), there)
     except AWAY as error:
         raise BrokerAway("RabbitMQ does not answer. ./lab status says what runs, ./lab up starts it.") from error

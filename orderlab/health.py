@@ -7,7 +7,7 @@ import sys
 import urllib.request
 from collections.abc import Callable
 
-from kombu import Connection, Queue
+from kombu import Queue
 
 from orderlab import topology
 from orderlab.settings import Settings
@@ -30,11 +30,9 @@ def serves(url: str) -> None:
 
 def consumes(amqp_url: str, *queues: Queue) -> None:
     """Each queue has a consumer; raise `Unhealthy` otherwise."""
-    with Connection(amqp_url, connect_timeout=PATIENCE) as connection:
-        channel = connection.channel()
-        for queue in queues:
-            if not channel.queue_declare(queue=queue.name, passive=True).consumer_count:
-                raise Unhealthy(f"nobody consumes {queue.name}")
+    for name, counted in topology.look(amqp_url, queues).items():
+        if not counted.consumers:
+            raise Unhealthy(f"nobody consumes {name}")
 
 
 def relays(database_url: str) -> None:

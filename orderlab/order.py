@@ -15,7 +15,12 @@ CURRENCY = "EUR"
 MAX_ITEMS = 50
 MAX_QUANTITY = 1000
 
-_ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+ORDER_ID = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""What an order's id looks like, as a regular expression."""
+LARGEST_PAGE = 100
+"""Orders that the API lists at once."""
+
+_ORDER_ID = re.compile(ORDER_ID, re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 PAYMENT_TOKENS = {
@@ -35,6 +40,11 @@ class Status(StrEnum):
     INVENTORY_RESERVED = "INVENTORY_RESERVED"  # stock set aside by the worker (14)
     CONFIRMED = "CONFIRMED"  # paid (16)
     REJECTED = "REJECTED"  # out of stock, or payment declined (16)
+
+    @property
+    def final(self) -> bool:
+        """Whether no move leads away from it."""
+        return not TRANSITIONS[self]
 
 
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {
@@ -162,7 +172,7 @@ class OrderInHand:
     @property
     def settled(self) -> bool:
         """Whether an earlier attempt brought it to its end, and this design remembers."""
-        return not TRANSITIONS[self.status] and self.design.idempotent_consumer
+        return self.status.final and self.design.idempotent_consumer
 
 
 def _text(value: Any, most: int) -> str | None:

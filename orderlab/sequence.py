@@ -6,8 +6,10 @@ it, tests check against it. Standard library only.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from orderlab.nearest import nearest
 
@@ -156,3 +158,19 @@ def find_step(which: int | str) -> Step:
         known = ", ".join(f"{s.label} {s.name}" for s in STEPS)
         raise KeyError(f"There is no step {which!r}.{nearest(which, _BY_NAME)} The steps are: {known}.")
     return found
+
+
+CLOSING: tuple[Step, ...] = (RESPOND_CREATED, WEBHOOK_OPERATIONS, WEBHOOK_CUSTOMER, ACK_MESSAGE)
+"""What must be recorded of an order, beside a final status, before it has come to its end."""
+
+
+def still_to_come(events: Iterable[Mapping[str, Any]]) -> list[Step]:
+    """Those of `CLOSING` that are not recorded yet. A webhook is, once it was delivered or given up."""
+    labels = {
+        event["label"]
+        for event in events
+        if event["label"] not in (WEBHOOK_OPERATIONS.label, WEBHOOK_CUSTOMER.label)
+        or event["name"] == WEBHOOK_FAILED
+        or event["outcome"] != Outcome.FAILED
+    }
+    return [step for step in CLOSING if step.label not in labels]

@@ -96,17 +96,31 @@ def purge(amqp_url: str, queues: Iterable[Queue] = QUEUES) -> None:
             queue(channel).purge()
 
 
+@dataclass(frozen=True)
+class Count:
+    """What is known of a queue: messages that wait in it (not those in a consumer's hands), and its consumers."""
+
+    ready: int
+    consumers: int
+
+
+def count(channel: Any, queues: Iterable[Queue] = QUEUES) -> dict[str, Count]:
+    """Look at these queues, by name; nothing is changed by it. Raises what Kombu or amqp raise (`AWAY`)."""
+    found = {queue.name: channel.queue_declare(queue=queue.name, passive=True) for queue in queues}
+    return {name: Count(int(told.message_count), int(told.consumer_count)) for name, told in found.items()}
+
+
+def look(amqp_url: str, queues: Iterable[Queue] = QUEUES) -> dict[str, Count]:
+    """`count` over a connection of its own; a broker that is frozen is told in three seconds."""
+    with Connection(amqp_url, connect_timeout=3, transport_options=IN_TIME) as connection:
+        return count(connection.channel(), queues)
+
+
 def waiting(amqp_url: str) -> int:
     """How many messages wait for the services in their queues."""
-    return sum(declared.message_count for declared in _look(amqp_url))
+    return sum(each.ready for each in look(amqp_url, LIVE).values())
 
 
 def consumers(amqp_url: str) -> int:
     """How many consumers those queues have. Where there is none, nobody has a message in hand either."""
-    return sum(declared.consumer_count for declared in _look(amqp_url))
-
-
-def _look(amqp_url: str) -> list[Any]:
-    with Connection(amqp_url, connect_timeout=5) as connection:
-        channel = connection.channel()
-        return [channel.queue_declare(queue.name, passive=True) for queue in LIVE]
+    return sum(each.consumers for each in look(amqp_url, LIVE).values())

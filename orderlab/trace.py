@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 import secrets
 
+from orderlab.order import ORDER_ID
+
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-_ORDER = re.compile(r"(?:^|,)\s*order_id=([A-Za-z0-9][A-Za-z0-9._-]{0,63})\s*(?:[,;]|$)")
+_ORDER = re.compile(rf"(?:^|,)\s*order_id=({ORDER_ID})\s*(?:[,;]|$)")
 
 
 def new_traceparent() -> str:

@@ -25,13 +25,8 @@ QUIET = 0.2
 def depths(amqp_url: str) -> dict[str, int]:
     """How many messages wait in each queue of the topology (those in a consumer's hands are not counted)."""
     try:
-        with Connection(amqp_url, connect_timeout=3, transport_options=topology.IN_TIME) as connection:
-            channel = connection.channel()
-            return {
-                queue.name: int(channel.queue_declare(queue=queue.name, passive=True).message_count)
-                for queue in topology.QUEUES
-            }
-    except (OperationalError, AMQPError, OSError):
+        return {name: each.ready for name, each in topology.look(amqp_url).items()}
+    except topology.AWAY:
         raise LabError(RABBITMQ_AWAY) from None
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from orderlab.access.shown import Token
 from orderlab.client import OrdersClient
 from orderlab.errors import LabError
-from orderlab.order import TRANSITIONS, Status
+from orderlab.order import LARGEST_PAGE, Status
+from orderlab.sequence import still_to_come
 from orderlab.trace import new_traceparent
 
 if TYPE_CHECKING:
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
 LONG_POLL = 5.0
 """Seconds for which the API is asked to wait for the next event. Two events written at the same moment can show in
 the other order than their ids, and the first then goes unannounced; so this is short."""
-
-PAGE = 100
-"""Orders that the API gives at once."""
-
-# An order has come to its end when these are in its journal, beside a final status.
-_LAST = {
-    "10": "respond_created",
-    "18a": "the webhook for Operations",
-    "18b": "the webhook for the customer",
-    "19": "ack_message",
-}
 
 
 class Reading:
@@ -55,7 +45,7 @@ class Reading:
         found: list[dict[str, Any]] = []
         after: str | None = None
         while len(found) < limit:
-            page = self.client.orders(self.token(), limit=min(PAGE, limit - len(found)), after=after)
+            page = self.client.orders(self.token(), limit=min(LARGEST_PAGE, limit - len(found)), after=after)
             found += page["orders"]
             if (after := page["next"]) is None:
                 break
@@ -97,9 +87,8 @@ def events_frame(events: list[dict[str, Any]]) -> pd.DataFrame:
 
 def _missing(state: Mapping[str, Any], traces: set[str]) -> list[str]:
     """What an order has yet to come to."""
-    missing = [] if not TRANSITIONS[Status(state["status"])] else ["CONFIRMED or REJECTED"]
-    there = {event["label"] for event in state["events"]}
-    missing += [f"{label} ({what})" for label, what in _LAST.items() if label not in there]
+    missing = [] if Status(state["status"]).final else ["CONFIRMED or REJECTED"]
+    missing += [f"{step.label} ({step.name})" for step in still_to_come(state["events"])]
     if traces - {event["trace_id"] for event in state["events"] if event["label"] == "10"}:
         missing.append("10 (respond_created) of a further POST")
     return missing

@@ -14,10 +14,10 @@ from orderlab.drawing.drawing import sequence_svg, sequence_text
 from orderlab.drawing.rows import observed
 from orderlab.drawing.words import Words, words
 from orderlab.errors import ApiAway
-from orderlab.order import TRANSITIONS, Status
+from orderlab.order import Status
 from orderlab.portal.live import AWAY, HEARTBEAT, STILL_HERE, message
 from orderlab.portal.parts import parts
-from orderlab.sequence import ACK_MESSAGE, WEBHOOK_FAILED, Outcome
+from orderlab.sequence import Outcome, still_to_come
 
 
 def language() -> str:
@@ -47,18 +47,7 @@ class Progress:
     @property
     def finished(self) -> bool:
         """Whether nothing more is to come: a final status, the message acknowledged, both webhooks settled."""
-        settled = {
-            event["part"]
-            for event in self.events
-            if event["part"] and event["step"] == 18
-            if event["name"] == WEBHOOK_FAILED or event["outcome"] != Outcome.FAILED
-        }
-        return (
-            not TRANSITIONS[self.status]
-            and any(event["step"] == ACK_MESSAGE.number for event in self.events)
-            and settled == {"a", "b"}
-            and not self._pending
-        )
+        return self.status.final and not still_to_come(self.events) and not self._pending
 
     @property
     def reason(self) -> str | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from orderlab import __version__
+from orderlab import __version__, order
 from orderlab.order import MAX_ITEMS, MAX_QUANTITY, PAYMENT_TOKENS, REJECTION_REASONS, Status
 from orderlab.sequence import CLIENT_STEPS, Lane, Outcome
 
 Schema = dict[str, Any]
 
-ORDER_ID = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+ORDER_ID = f"^{order.ORDER_ID}$"
 _TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"\S"}
 MONEY: Schema = {"type": "string", "pattern": r"^\d+\.\d{2}$", "description": "exact, as text"}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
@@ -204,7 +204,7 @@ PATHS: Schema = {
             {200: "Orders"},
             (422, 503),
             parameters=[
-                _query("limit", {"type": "integer", "minimum": 1, "maximum": 100}, "orders on a page"),
+                _query("limit", {"type": "integer", "minimum": 1, "maximum": order.LARGEST_PAGE}, "orders on a page"),
                 _query("after", {"type": "string", "pattern": ORDER_ID}, "the order that ended the page before"),
             ],
         ),

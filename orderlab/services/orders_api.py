@@ -13,7 +13,7 @@ from orderlab.errors import BrokerAway, FieldProblem, InvalidOrder, NotFound, No
 from orderlab.faults.model import Kind
 from orderlab.journal import Event, Steps
 from orderlab.messages import ORDER_CREATED, Message
-from orderlab.order import NewOrder, is_order_id
+from orderlab.order import LARGEST_PAGE, NewOrder, is_order_id
 from orderlab.sequence import (
     CHECK_IDEMPOTENCY,
     INSERT_ORDER,
@@ -37,7 +37,6 @@ from orderlab.trace import order_in, trace_id, traceparent
 
 LONGEST_WAIT = 25.0
 """Seconds for which a reader of events may wait for the next."""
-LARGEST_PAGE = 100
 
 
 class OrdersApi:

@@ -48,10 +48,9 @@ def consumes(state: State, name: str, *queues: Queue) -> None:
     """Each of the service's processes consumes each of these queues; raise `ConnectionError` otherwise."""
     connection = _connect(state.amqp_url)
     try:
-        channel = connection.channel()
-        for queue in queues:
-            if channel.queue_declare(queue.name, passive=True).consumer_count < state.scale.get(name, 1):
-                raise ConnectionError(f"{name} does not consume {queue.name} yet")
+        for queue, counted in topology.count(connection.channel(), queues).items():
+            if counted.consumers < state.scale.get(name, 1):
+                raise ConnectionError(f"{name} does not consume {queue} yet")
     finally:
         connection.close()
 

@@ -25,8 +25,8 @@ from orderlab.errors import LabError
 from orderlab.faults import arming
 from orderlab.faults.model import AFTER, BEFORE, PROCESS, Kind
 from orderlab.faults.script import Planned, as_script
-from orderlab.order import DEMO_CUSTOMER, DEMO_ITEMS, DESIGNS, TRANSITIONS, Design, Status
-from orderlab.sequence import Outcome, find_step
+from orderlab.order import DEMO_CUSTOMER, DEMO_ITEMS, DESIGNS, Design, Status
+from orderlab.sequence import Outcome, find_step, still_to_come
 from orderlab.stepping import strands, watch
 from orderlab.stepping.course import Course
 from orderlab.stepping.moment import Moment, passed
@@ -379,11 +379,9 @@ class SteppingRun(Run):
         tables = self._watch.tables()
         if not tables["orders"]:
             return []
-        final = not TRANSITIONS[Status(tables["orders"][0]["status"])]
         journal = self._watch.journal()
-        labels = {event["label"] for event in journal}
-        missing = [] if final else ["CONFIRMED or REJECTED"]
-        missing += [f"{label} ({find_step(label).name})" for label in ("12", "19", "18a", "18b") if label not in labels]
+        missing = [] if Status(tables["orders"][0]["status"]).final else ["CONFIRMED or REJECTED"]
+        missing += [f"{step.label} ({step.name})" for step in still_to_come(journal) if step.label != "10"]
         answered = page is not None and (page.shown or page.status == 409) and not self._broke_off
         if answered and not any(
             event["label"] == "10" for event in (*self._course.events, *self._course.news(journal))

@@ -186,11 +186,7 @@ class Messages:
     def waiting(self) -> dict[str, int] | None:
         """Messages that wait in each queue; None while the broker is away."""
         try:
-            channel = self._open()
-            return {
-                queue.name: int(channel.queue_declare(queue=queue.name, passive=True).message_count)
-                for queue in topology.QUEUES
-            }
+            return {name: each.ready for name, each in topology.count(self._open()).items()}
         except _GONE:
             self.close()
             return None

@@ -17,9 +17,6 @@ from typing import Any
 
 import aiosql
 import psycopg
-from amqp.exceptions import AMQPError
-from kombu import Connection
-from kombu.exceptions import OperationalError
 from psycopg.rows import dict_row
 
 from orderlab import dead_letters, topology
@@ -35,8 +32,6 @@ SETTLED = 0.5
 SILENCE = 2.0
 """Seconds without news, and with an idle broker, after which nothing more is coming where that can't be known: the
 way of a message from the broker to a consumer is much shorter."""
-
-_BROKER_AWAY = (OperationalError, AMQPError, OSError)
 
 queries = aiosql.from_str(
     files("orderlab.verdicts").joinpath("verdicts.sql").read_text("utf-8"), "psycopg", mandatory_parameters=False
@@ -181,15 +176,13 @@ class Judge:
 
     def _queues(self) -> Queues:
         try:
-            with Connection(self._amqp_url, connect_timeout=3, transport_options=topology.IN_TIME) as connection:
-                channel = connection.channel()
-                told = {q.name: channel.queue_declare(queue=q.name, passive=True) for q in topology.QUEUES}
-        except _BROKER_AWAY:
+            counts = topology.look(self._amqp_url)
+        except topology.AWAY:
             return _AWAY
         return Queues(
-            {name: int(answer.message_count) for name, answer in told.items()},
-            all(told[name].consumer_count for name in _CONSUMED),
-            told[topology.WORKER_QUEUE.name].consumer_count > 0,
+            {name: each.ready for name, each in counts.items()},
+            all(counts[name].consumers for name in _CONSUMED),
+            counts[topology.WORKER_QUEUE.name].consumers > 0,
         )
 
     def _undelivered(self) -> int:

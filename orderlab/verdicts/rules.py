@@ -23,7 +23,7 @@ from enum import StrEnum
 from typing import Any
 
 from orderlab.messages import AUDIENCES, NOTIFICATION, ORDER_CONFIRMED, ORDER_CREATED, ORDER_REJECTED
-from orderlab.order import TRANSITIONS, Design, Status
+from orderlab.order import Design, Status
 from orderlab.sequence import Outcome
 
 Event = Mapping[str, Any]
@@ -143,7 +143,7 @@ def _unsettled(e: Evidence) -> Iterable[Finding]:
     """RECEIVED and INVENTORY_RESERVED: what will move it?"""
     if e.queued:
         yield Finding(Word.STUCK, f"{ORDER_CREATED} {e.queued}", ("9",))
-    if e.status is None or not TRANSITIONS[e.status] or e.queued:
+    if e.status is None or e.status.final or e.queued:
         return
     if e.deliveries:
         yield Finding(Word.STUCK, f"{ORDER_CREATED} is still in a worker's hands", ("12",))

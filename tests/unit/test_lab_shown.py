@@ -91,7 +91,7 @@ def test_the_order_that_is_sent_by_default_is_a_good_one() -> None:
 
 def ended() -> list[dict[str, object]]:
     labels = [*(str(n) for n in range(1, 20)), "18a", "18b"]
-    return [{"label": label, "trace_id": "first"} for label in labels]
+    return [{"label": label, "name": "", "outcome": "ok", "trace_id": "first"} for label in labels]
 
 
 def test_nothing_is_missing_of_an_order_that_has_come_to_its_end() -> None:
@@ -134,3 +134,11 @@ def test_a_timeline_shows_as_a_picture_and_as_its_text() -> None:
 
 def test_a_timeline_of_nothing_is_empty_and_no_error() -> None:
     assert bars(Timeline([], "ws-1")) == []
+
+
+def test_a_webhook_that_failed_is_still_to_come_until_it_is_delivered_or_given_up() -> None:
+    tried = [event for event in ended() if event["label"] != "18a"]
+    tried.append({"label": "18a", "name": "webhook_delivered", "outcome": "failed", "trace_id": "first"})
+    assert _missing({"status": "CONFIRMED", "events": tried}, set()) == ["18a (webhook_delivered)"]
+    tried.append({"label": "18a", "name": "webhook_failed", "outcome": "failed", "trace_id": "first"})
+    assert _missing({"status": "CONFIRMED", "events": tried}, set()) == []
