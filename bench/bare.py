@@ -183,7 +183,8 @@ def work(database_url: str, amqp_url: str, ready: threading.Barrier) -> None:
     def process(delivery: Any) -> None:
         order_id = json.loads(delivery.body)["order_id"]
         execute(
-            queries.start_processing.sql, {"order_id": order_id, "events": events(order_id, STEPS[11:12])}
+            queries.start_processing.sql,
+            {"order_id": order_id, "copy": "", "redelivered": False, "events": events(order_id, STEPS[11:12])},
         ).fetchone()
         execute(queries.items_short.sql, {"order_id": order_id}).fetchall()
         reserve = {"order_id": order_id, "again": False, "events": events(order_id, STEPS[12:14])}

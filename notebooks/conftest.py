@@ -31,6 +31,7 @@ SANITIZE = Path(__file__).with_name("sanitize.cfg")
 
 _DRAWING = re.compile(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)")
 _TIME = re.compile(r'(<text [^>]*class="time"[^>]*>)[^<]*')
+_TIMES = re.compile(r'<g class="times">.*?</g>')
 
 _run, _message, _sanitize = IPyNbCell.runtest, IPyNbFile.get_kernel_message, IPyNbCell.sanitize
 
@@ -97,8 +98,8 @@ def sanitize_drawing(cell: Any, text: Any) -> Any:
 
 
 def untimed(drawing: str) -> str:
-    """The SVG in this base64, without the text of its times."""
-    return _TIME.sub(r"\1", base64.b64decode(drawing).decode())
+    """The SVG in this base64, without the text of its times, and without what stands where its time is."""
+    return _TIMES.sub("", _TIME.sub(r"\1", base64.b64decode(drawing).decode()))
 
 
 def compare_pictures(cell: Any) -> None:

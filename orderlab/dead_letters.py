@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,6 +66,8 @@ def send_back(amqp_url: str, event_id: str | None = None) -> int:
                 content_type="application/json",
                 content_encoding="utf-8",
                 delivery_mode=2,
+                app_id="dead-letters",
+                correlation_id=secrets.token_hex(4),
                 mandatory=True,
             )
             raw.ack()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar
@@ -121,6 +121,7 @@ class Steps:
     twice: dict[str, Callable[[], object]] = field(
         default_factory=dict
     )  # how a step happens twice that has a way of its own
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)  # data of a step before it is performed, by label
 
     def __call__(self, step: Step | tuple[Step, ...], effect: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Perform `effect` as this step (or as these, when one transaction takes them together); return its result.
@@ -149,6 +150,8 @@ class Steps:
         faults = self._fire(steps, BEFORE)
         started_at = now()
         opened = Opened([Event(self.order_id, each, self.attempt, self.trace_id, started_at) for each in steps], faults)
+        for event in opened.events:
+            event.data.update(self.known.get(event.step.label, {}))
         for at, fault in faults:
             opened.events[steps.index(at)].data["fault"] = fault.kind
         self.events.extend(opened.events)
@@ -186,6 +189,11 @@ class Steps:
         """Steps that happened before these join their order and their trace."""
         self.events[:0] = earlier
         self.events[:] = [replace(event, order_id=self.order_id, trace_id=self.trace_id) for event in self.events]
+
+    def note_copies(self, copies: Iterable[str]) -> None:
+        """Note which copies of a message the step that is going on sends; a step that happens twice sends more."""
+        if self.events:
+            self.events[-1].data.setdefault("copies", []).extend(copies)
 
     def note(self, **data: Any) -> None:
         """Add to the event of the step that is going on, or was last."""

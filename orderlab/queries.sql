@@ -32,10 +32,18 @@ SELECT record_events(:events || take_early_events(:order_id, :subject), order_tr
 
 -- name: start_processing^
 -- 12: the order as it stands, and which delivery of its message this is; the delivery itself is counted and recorded.
+-- One that is not the first is a redelivery if this very copy of the message was consumed before (of a copy that does
+-- not say which it is: if the broker says so), and else a second copy.
 WITH taken AS (UPDATE orders SET deliveries = deliveries + 1 WHERE order_id = :order_id RETURNING *)
 SELECT order_id, status, rejection_reason, customer_name, customer_email, payment_token, total, currency,
        design_outbox, design_idempotent_consumer, deliveries AS attempt,
-       record_events(:events, CASE WHEN deliveries > 1 THEN 'redelivered' END, deliveries)
+       record_events(:events,
+                     CASE WHEN deliveries = 1 THEN NULL
+                          WHEN :copy = '' AND :redelivered THEN 'redelivered'
+                          WHEN EXISTS (SELECT FROM order_events e WHERE e.order_id = taken.order_id AND e.step = 12
+                                       AND e.data ->> 'copy' = :copy) THEN 'redelivered'
+                          ELSE 'second_copy' END,
+                     deliveries)
 FROM taken;
 
 -- name: items_short
@@ -125,6 +133,15 @@ SELECT id, step, part, name, outcome, lane, attempt, trace_id, started_at, ended
 FROM (SELECT e.*, min(started_at) OVER (PARTITION BY trace_id, attempt) AS run_started_at
       FROM order_events e WHERE order_id = :order_id) e
 ORDER BY run_started_at, trace_id, attempt, step, part NULLS FIRST, id;
+
+-- name: order_evidence^
+-- What the tables say of an order, beside its journal; no row if there is none. `still` is for how many seconds nothing
+-- has been recorded of it.
+SELECT e.*, lab.halted_at(order_id) AS halts, lab.fired_at_order(order_id) AS firings,
+       extract(epoch FROM clock_timestamp() - greatest(
+           (SELECT max(ended_at) FROM order_events j WHERE j.order_id = e.order_id),
+           (SELECT max(fired_at) FROM lab.firings f WHERE f.order_id = e.order_id)))::float AS still
+FROM lab.evidence e WHERE order_id = :order_id;
 
 -- name: order_status^
 -- Where an order stands; null if there is none.

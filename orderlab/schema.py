@@ -19,6 +19,7 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
         "SELECT (event_id), UPDATE (published_at) ON outbox",
         "SELECT, INSERT ON order_events",
         "SELECT, INSERT, DELETE ON early_events",
+        "SELECT ON lab.evidence, lab.halted",  # to say what an order amounts to
     ),
     "worker": (
         "SELECT ON orders, order_items",

@@ -149,7 +149,9 @@ CREATE TABLE IF NOT EXISTS lab.firings (
     pid      integer,
     fired_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+ALTER TABLE lab.firings ADD COLUMN IF NOT EXISTS unwritten jsonb NOT NULL DEFAULT '[]'; -- a crash: events lost with it
 CREATE INDEX IF NOT EXISTS firings_order ON lab.firings (fault_id, order_id);
+CREATE INDEX IF NOT EXISTS firings_of_order ON lab.firings (order_id);
 
 -- One row an order that is halted at a gate, until it is released; `pending` holds events not yet in the journal.
 CREATE TABLE IF NOT EXISTS lab.halts (
@@ -189,10 +191,41 @@ CREATE OR REPLACE VIEW lab.halted AS
 SELECT EXISTS (SELECT FROM lab.listeners l WHERE l.life = h.life AND lab.is_connected(l.backend, l.server)) AS alive, h.*
 FROM lab.halts h WHERE released_at IS NULL;
 
+-- What the tables say of an order that is judged: how it stands, its charges, what it wants, its notifications and
+-- messages, who is halted with it, and what has fired. Its journal is read beside it.
+CREATE OR REPLACE VIEW lab.evidence AS
+SELECT o.order_id, o.status, o.deliveries, o.design_outbox, o.design_idempotent_consumer,
+       (SELECT count(*) FROM payments p WHERE p.order_id = o.order_id) AS charges,
+       (SELECT coalesce(sum(quantity), 0) FROM order_items i WHERE i.order_id = o.order_id) AS wants,
+       (SELECT coalesce(jsonb_agg(jsonb_build_object('id', event_id, 'audience', audience, 'status', n.status,
+                                                     'reason', reason) ORDER BY n.created_at, audience), '[]')
+        FROM notifications n WHERE n.order_id = o.order_id) AS notifications,
+       (SELECT coalesce(jsonb_agg(jsonb_build_object('type', type, 'audience', data ->> 'audience',
+                                                     'published', published_at IS NOT NULL) ORDER BY b.seq), '[]')
+        FROM outbox b WHERE b.order_id = o.order_id) AS outbox
+FROM orders o;
+
+-- What has fired at an order, oldest first, as JSON. Pauses are no faults: they are how an order is looked at.
+CREATE OR REPLACE FUNCTION lab.fired_at_order(of_order text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'step', step, 'side', side, 'attempt', attempt,
+                                                 'process', process, 'at', fired_at, 'unwritten', unwritten)
+                              ORDER BY id), '[]')
+    FROM lab.firings WHERE order_id = of_order AND kind <> 'pause'
+$$;
+
+-- Where an order is halted now, by a process that is still there, as JSON.
+CREATE OR REPLACE FUNCTION lab.halted_at(of_order text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object('step', step, 'side', side, 'process', process) ORDER BY id), '[]')
+    FROM lab.halted WHERE order_id = of_order AND alive
+$$;
+
 -- Take one of a fault's firings and record it: its number, or nothing if none is left. The fault's row is locked first,
--- so that what is counted afterwards is all there is, whichever process has fired it.
+-- so that what is counted afterwards is all there is, whichever process has fired it. `not_written`: the events that the
+-- process has in memory alone, as JSON.
+DROP FUNCTION IF EXISTS lab.fire(bigint, text, text, text, integer, text, integer); -- of an earlier version
 CREATE OR REPLACE FUNCTION lab.fire(
-    fault bigint, of_order text, at_step text, at_side text, delivery integer, by_process text, by_pid integer)
+    fault bigint, of_order text, at_step text, at_side text, delivery integer, by_process text, by_pid integer,
+    not_written jsonb)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     armed lab.faults;
@@ -204,9 +237,11 @@ BEGIN
         RETURN NULL;
     END IF;
     UPDATE lab.faults SET fired = fired + 1 WHERE id = fault;
-    INSERT INTO lab.firings (fault_id, kind, order_id, step, side, attempt, process, pid)
-    VALUES (fault, armed.kind, of_order, at_step, at_side, delivery, by_process, by_pid) RETURNING id INTO firing;
+    INSERT INTO lab.firings (fault_id, kind, order_id, step, side, attempt, process, pid, unwritten)
+    VALUES (fault, armed.kind, of_order, at_step, at_side, delivery, by_process, by_pid,
+            CASE armed.kind WHEN 'crash' THEN not_written ELSE '[]' END) RETURNING id INTO firing;
     PERFORM pg_notify('lab_firings', firing::text);
+    PERFORM pg_notify('order_events', of_order); -- whoever looks at the order sees it, too
     IF armed.fired + 1 = armed.times THEN
         PERFORM pg_notify('lab_faults', '');
     END IF;

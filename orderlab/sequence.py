@@ -33,7 +33,8 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"  # 7: a retry, answered with the stored order
     CONFLICT = "conflict"  # 7: the id is taken by an order with other content
     DEFERRED = "deferred"  # 9, 17, 18: the broker is away, the relay publishes later
-    REDELIVERED = "redelivered"  # 12: the message had been delivered before
+    REDELIVERED = "redelivered"  # 12: the broker hands out again what nobody acknowledged
+    SECOND_COPY = "second_copy"  # 12: the message was published twice, and its other copy was consumed before
     OUT_OF_STOCK = "out_of_stock"  # 13: not enough of something; 14: somebody took it since 13
     ALREADY_DONE = "already_done"  # 14, 15, 16: an earlier attempt had got this far
     DECLINED = "declined"  # 15: the gateway refused the charge
@@ -78,7 +79,14 @@ INSERT_ORDER = Step(
 PUBLISH_ORDER_CREATED = Step(9, "publish_order_created", _API, _BROKER, "Publish OrderCreated", (Outcome.DEFERRED,))
 RESPOND_CREATED = Step(10, "respond_created", _API, _PORTAL, "201 Created")
 SHOW_CONFIRMATION = Step(11, "show_confirmation", _PORTAL, _USER, "Show confirmation")
-CONSUME_ORDER_CREATED = Step(12, "consume_order_created", _BROKER, _WORKER, "Consume message", (Outcome.REDELIVERED,))
+CONSUME_ORDER_CREATED = Step(
+    12,
+    "consume_order_created",
+    _BROKER,
+    _WORKER,
+    "Consume message",
+    (Outcome.REDELIVERED, Outcome.SECOND_COPY),
+)
 CHECK_INVENTORY = Step(13, "check_inventory", _WORKER, _WORKER, "Check inventory", (Outcome.OUT_OF_STOCK,))
 RESERVE_INVENTORY = Step(
     14,

@@ -161,6 +161,10 @@ class Store:
         """An order's journal in reading order."""
         return list(self._run(_all(queries.read_events), order_id=order_id))
 
+    def order_evidence(self, order_id: str) -> Row | None:
+        """What the tables say of an order, beside its journal; None if there is none."""
+        return self._run(queries.order_evidence, order_id=order_id)  # type: ignore[no-any-return]
+
     def order_status(self, order_id: str) -> str | None:
         """Where an order stands; None if there is none."""
         return self._run(_scalar(queries.order_status), order_id=order_id)  # type: ignore[no-any-return]
@@ -171,9 +175,15 @@ class Store:
 
     # worker
 
-    def start_processing(self, order_id: str, events: Events) -> OrderInHand:
-        """12: take the order up and record the delivery; raise `UnprocessableMessage` if there is no such order."""
-        row = self._run(queries.start_processing, order_id=order_id, events=_rows(events))
+    def start_processing(self, order_id: str, copy: str, redelivered: bool, events: Events) -> OrderInHand:
+        """12: take the order up and record the delivery; raise `UnprocessableMessage` if there is no such order.
+
+        `copy` is the message's copy ("" where it does not say), and `redelivered` whether the broker says that it has
+        handed that copy out before.
+        """
+        row = self._run(
+            queries.start_processing, order_id=order_id, copy=copy, redelivered=redelivered, events=_rows(events)
+        )
         if row is None:
             raise UnprocessableMessage(f"There is no order {order_id!r}.")
         events.written()

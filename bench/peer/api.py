@@ -112,7 +112,7 @@ class Order(BaseModel):
 
 settings = Settings.from_environment()
 database = Database(settings.database_url)
-broker = make_broker(settings.amqp_url)
+broker = make_broker(settings.amqp_url, "orders-api")
 
 
 @asynccontextmanager
@@ -222,7 +222,7 @@ async def insert(
         raise HTTPException(503, "Somebody was quicker. Try again.", {"Retry-After": "1"})
     with steps(PUBLISH_ORDER_CREATED) as event:
         try:
-            await publish(broker, created, "/orders-api", order.order_id, steps.traceparent, now)
+            await publish(broker, event, created, "/orders-api", order.order_id, steps.traceparent, now)
             published.append(created["event_id"])
         except (ConnectionError, TimeoutError):  # the relay publishes it later
             event["outcome"] = "deferred"

@@ -29,6 +29,7 @@ class Steps:
     def __init__(self, order_id: str, traceparent: str, attempt: int = 1) -> None:
         self.order_id, self.traceparent, self.attempt = order_id, traceparent, attempt
         self.events = Events()
+        self.came: dict[str, Any] = {}  # how the message came: who published which copy of it
 
     def __call__(self, step: Step, **data: Any) -> Open:
         """A step that begins now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
@@ -36,9 +37,10 @@ WORKER_QUEUE = _quorum("orders.created.worker")
 NOTIFICATIONS = {audience: _quorum(f"notifications.{audience}") for audience in ("operations", "customer")}
 
 
-def make_broker(url: str, prefetch: int = 16) -> RabbitBroker:
-    """A broker whose handlers get messages as they are (no models to build), so many at once."""
-    return RabbitBroker(url, default_channel=Channel(prefetch_count=prefetch), apply_types=False, logger=None)
+def make_broker(url: str, name: str, prefetch: int = 16) -> RabbitBroker:
+    """A broker whose handlers get messages as they are (no models to build), so many at once; `name` publishes."""
+    channel = Channel(prefetch_count=prefetch)
+    return RabbitBroker(url, app_id=name, default_channel=channel, apply_types=False, logger=None)
 
 
 async def as_it_is(delivery: RabbitMessage) -> RabbitMessage:
@@ -53,13 +55,16 @@ def message(kind: str, data: dict[str, Any]) -> dict[str, Any]:
 
 async def publish(
     broker: RabbitBroker,
+    event: dict[str, Any],
     told: dict[str, Any],
     source: str,
     order_id: str,
     traceparent: str,
     time: datetime | None = None,
 ) -> None:
-    """Publish where the topology says, and wait for the confirm."""
+    """Publish where the topology says, and wait for the confirm. `event` is told which copy of the message this is."""
+    copy = token_hex(4)
+    event["data"].setdefault("copies", []).append(copy)
     headers = {
         "cloudEvents_id": told["event_id"],
         "cloudEvents_source": source,
@@ -78,6 +83,7 @@ async def publish(
         content_type="application/json",
         content_encoding="utf-8",
         message_id=told["event_id"],
+        correlation_id=copy,
         persist=True,
         mandatory=False,  # OrderConfirmed goes to whoever is interested
         timeout=5,

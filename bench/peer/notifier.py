@@ -23,7 +23,7 @@ from orderlab.settings import Settings
 
 settings = Settings.from_environment()
 database = Database(settings.database_url)
-broker = make_broker(settings.amqp_url, prefetch=64)
+broker = make_broker(settings.amqp_url, "notifier", prefetch=64)
 signer = Webhook(settings.webhook_secret)
 session: aiohttp.ClientSession
 
@@ -64,13 +64,14 @@ async def notify(delivery: RabbitMessage) -> None:
     steps = Steps(headers["cloudEvents_subject"], headers["cloudEvents_traceparent"])
     step = WEBHOOK_OPERATIONS if data["audience"] == "operations" else WEBHOOK_CUSTOMER
     reason = None
-    with steps(step) as event:
+    with steps(step, copy=delivery.correlation_id) as event:
         try:
             tries = await deliver(headers["cloudEvents_id"], headers["cloudEvents_time"], steps.traceparent, data)
-            event["data"] = {"tries": tries, "webhook_id": headers["cloudEvents_id"]}
+            event["data"] |= {"tries": tries, "webhook_id": headers["cloudEvents_id"]}
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = f"given up: {error}"
-            event["name"], event["outcome"], event["data"] = WEBHOOK_FAILED, "failed", {"reason": reason}
+            event["name"], event["outcome"] = WEBHOOK_FAILED, "failed"
+            event["data"] |= {"reason": reason}
     await database.row(
         queries.notified,
         event_id=headers["cloudEvents_id"],

@@ -24,7 +24,7 @@ STEPS = {
 async def main() -> None:
     """Sweep for ever."""
     settings = Settings.from_environment()
-    broker = make_broker(settings.amqp_url)
+    broker = make_broker(settings.amqp_url, "relay")
     async with Database(settings.database_url, size=2).opened() as database, broker:
         await broker.start()
         print("ready", flush=True)
@@ -44,8 +44,8 @@ async def sweep(database: Database, broker: RabbitBroker) -> None:
                     continue
                 order_id, attempt, kind, source, data, traceparent, created_at = claimed
                 steps = Steps(order_id, traceparent, attempt)
-                began = datetime.now(UTC)
                 told = {"event_id": str(event_id), "type": kind, "data": data}
-                await publish(broker, told, source, order_id, traceparent, created_at)
-                steps.add(STEPS[kind], began, datetime.now(UTC), {"by": "relay"})
+                event = steps.add(STEPS[kind], datetime.now(UTC), None, {"by": "relay"})
+                await publish(broker, event, told, source, order_id, traceparent, created_at)
+                event["ended_at"] = datetime.now(UTC)
                 await connection.execute(queries.flush.sql, {"events": steps.taken(), "published": [event_id]})

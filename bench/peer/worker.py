@@ -34,7 +34,7 @@ DECLINED = ("tok_declined", "tok_insufficient_funds", "tok_expired_card")
 
 settings = Settings.from_environment()
 database = Database(settings.database_url)
-broker = make_broker(settings.amqp_url)
+broker = make_broker(settings.amqp_url, "worker")
 
 
 @asynccontextmanager
@@ -58,6 +58,11 @@ async def process_order(delivery: RabbitMessage) -> None:
     """12 to 19."""
     order_id, traceparent = delivery.headers["cloudEvents_subject"], delivery.headers["cloudEvents_traceparent"]
     steps = Steps(order_id, traceparent)
+    steps.came = {
+        "published_by": delivery.raw_message.app_id or "",
+        "copy": delivery.correlation_id or "",
+        "broker_delivery": 1 + int(delivery.headers.get("x-delivery-count", 0)),
+    }
     published: list[str] = []
     try:
         await settle(order_id, steps, published)
@@ -69,7 +74,7 @@ async def process_order(delivery: RabbitMessage) -> None:
 
 async def settle(order_id: str, steps: Steps, published: list[str]) -> None:
     """12 to 18, from where an earlier delivery has left off."""
-    with steps(CONSUME_ORDER_CREATED) as event:
+    with steps(CONSUME_ORDER_CREATED, **steps.came) as event:
         row = await database.row(queries.take_order, order_id=order_id, events=steps.taken())
         if row is None:
             raise LookupError(f"There is no order {order_id!r}.")
@@ -147,7 +152,7 @@ async def tell(steps: Steps, event: dict[str, Any], messages: list[dict[str, Any
     """Publish together, each confirmed; while the broker is away the relay has them."""
     try:
         await asyncio.gather(
-            *(publish(broker, each, "/worker", steps.order_id, steps.traceparent) for each in messages)
+            *(publish(broker, event, each, "/worker", steps.order_id, steps.traceparent) for each in messages)
         )
         published += [each["event_id"] for each in messages]
     except (ConnectionError, TimeoutError):

@@ -1,4 +1,4 @@
-"""The sequence diagram, as SVG and as text: a line an arrow. Standard library only."""
+"""The sequence diagram, as SVG and as text: one line per arrow. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,9 +11,26 @@ from typing import Any
 from orderlab.drawing.exports.mermaid import mermaid
 from orderlab.drawing.exports.plantuml import plantuml
 from orderlab.drawing.marks import Mark
-from orderlab.drawing.rows import Band, Event, Run, also, clock, draws_5, expected, haunted, observed, starred
-from orderlab.drawing.svg import COMPACT, WIDE, Layout, svg
+from orderlab.drawing.rows import (
+    Arrow,
+    Band,
+    Event,
+    Firing,
+    Run,
+    also,
+    clock,
+    expected,
+    haunted,
+    notes,
+    observed,
+    only_crash,
+    only_lit,
+    starred,
+)
+from orderlab.drawing.shapes import Layout
+from orderlab.drawing.svg import COMPACT, WIDE, svg
 from orderlab.drawing.words import Words, words
+from orderlab.sequence import find_step
 
 
 def sequence_svg(
@@ -24,21 +41,25 @@ def sequence_svg(
     compact: bool = False,
     lit: int | None = None,
     missing: Iterable[int | str] = (),
+    firings: Sequence[Firing] = (),
+    large: bool = False,
 ) -> str:
-    """What happened, as SVG. `events` in reading order; `compact` for a narrow screen; `language` "en" or "es".
+    """What happened, as SVG. `events` in reading order; `compact` for a narrow screen, `large` for a room; `language`
+    "en" or "es".
 
     `lit` is the index of the event to highlight (-1: the last), those after it are dimmed; `missing` are the steps
-    (numbers, labels or names) to draw as ghosts. Raises `IndexError` or `KeyError` where there is no such.
+    (numbers, labels or names) to draw as ghosts. `firings` are the faults that have hit the order, as the API gives
+    them. Raises `IndexError` or `KeyError` where there is no such step.
     """
     speak = words(language)
-    runs = haunted(observed(events, speak, lit), speak, missing)
-    return _draw(runs, speak, title, COMPACT if compact else WIDE)
+    runs = haunted(observed(events, speak, lit, firings), speak, missing)
+    return _draw(runs, speak, title, COMPACT if compact else WIDE, LARGE if large else 1)
 
 
 def expected_svg(*, language: str = "en", title: str = "", compact: bool = False) -> str:
     """The diagram as drawn, before anything has run, as SVG."""
     speak = words(language)
-    layout = COMPACT if compact else replace(WIDE, width=WIDE.width - 68, first_lane=WIDE.first_lane - 68)
+    layout = COMPACT if compact else replace(WIDE, width=WIDE.width - 72, first_lane=WIDE.first_lane - 72, timed=12)
     return _draw(expected(speak), speak, title, layout)
 
 
@@ -49,18 +70,24 @@ def sequence_text(
     times: bool = True,
     lit: int | None = None,
     missing: Iterable[int | str] = (),
+    firings: Sequence[Firing] = (),
 ) -> str:
-    """What happened, a line an arrow; without `times` the same run reads the same every time.
+    """What happened, one line per arrow; without `times` the same run reads the same every time.
 
-    `lit` and `missing` are as for `sequence_svg`; the line says so at its end, and a ghost's arrow is a dashed one.
+    `lit`, `missing` and `firings` are as for `sequence_svg`; the line says so at its end, and a ghost's arrow is a
+    dashed one.
     """
     speak = words(language)
-    return _text(haunted(observed(events, speak, lit), speak, missing), speak, times)
+    return _text(haunted(observed(events, speak, lit, firings), speak, missing), speak, times)
 
 
 def expected_text(*, language: str = "en") -> str:
-    """The diagram as drawn, a line an arrow."""
+    """The diagram as drawn, one line per arrow."""
     return _text(expected(words(language)), words(language), times=False)
+
+
+LARGE = 1.6
+"""How much larger a drawing for a room is."""
 
 
 class Drawing:
@@ -80,17 +107,48 @@ class Drawing:
         language: str = "en",
         lit: int | None = None,
         missing: Sequence[int | str] = (),
+        firings: Sequence[Firing] = (),
+        new: int = 1,
     ) -> Drawing:
         """What happened; the text leaves the times out, so that the same run reads the same. See `sequence_svg`."""
         speak = words(language)
-        runs = haunted(observed(events, speak, lit), speak, missing)
-        return cls(_draw(runs, speak, title, WIDE), _text(runs, speak, times=False), runs, speak, title)
+        runs = haunted(observed(events, speak, lit, firings, new), speak, missing)
+        return cls.of_runs(runs, speak, title)
 
     @classmethod
     def expected(cls, *, language: str = "en") -> Drawing:
         """The diagram as drawn."""
         speak = words(language)
         return cls(expected_svg(language=language), expected_text(language=language), expected(speak), speak)
+
+    @classmethod
+    def to_come(cls, step: int | str, *, title: str = "", language: str = "en") -> Drawing:
+        """One arrow that has not happened yet."""
+        speak, arrow = words(language), find_step(step)
+        return cls.of_runs((Run((Arrow(arrow, speak.says(arrow), mark=Mark.LATER),)),), speak, title)
+
+    @classmethod
+    def of_runs(cls, runs: Sequence[Run], speak: Words, title: str = "") -> Drawing:
+        """These rows."""
+        return cls(_draw(runs, speak, title, WIDE), _text(runs, speak, times=False), runs, speak, title)
+
+    def only_lit(self) -> Drawing:
+        """The arrows that are lit, and no others."""
+        return self.of_runs(only_lit(self._runs), self._words, self._title)
+
+    def only_crash(self) -> Drawing:
+        """The last fault that hit, and what died with it unrecorded."""
+        return self.of_runs(only_crash(self._runs), self._words, self._title)
+
+    def large(self) -> Drawing:
+        """The same for a room: larger than a notebook is wide."""
+        drawn = _draw(self._runs, self._words, self._title, WIDE, LARGE)
+        return type(self)(drawn, self.text, self._runs, self._words, self._title)
+
+    def compact(self) -> Drawing:
+        """The same for a narrow screen: an arrow's words stand above it."""
+        drawn = _draw(self._runs, self._words, self._title, COMPACT)
+        return type(self)(drawn, self.text, self._runs, self._words, self._title)
 
     def mermaid(self) -> str:
         """The same diagram for Mermaid, which Markdown on many sites draws; without times and colours."""
@@ -109,10 +167,19 @@ class Drawing:
         return {"text/html": picture(self.svg, self.text), "text/plain": self.text}
 
 
+# The image keeps its size, and so grows with the page; it scrolls where it is wider than the notebook's column. It is
+# dark where JupyterLab or VS Code is: a notebook that is not trusted loses this, and goes by the system's choice.
+_THEME = (
+    "<style>img.orderlab{max-width:none}"
+    'body[data-jp-theme-light="true"] img.orderlab,body.vscode-light img.orderlab{color-scheme:light}'
+    'body[data-jp-theme-light="false"] img.orderlab,body.vscode-dark img.orderlab{color-scheme:dark}</style>'
+)
+
+
 def picture(svg: str, alt: str) -> str:
     """An `<img>` that holds the SVG itself: JupyterLab strips a bare `<svg>` from a notebook that is not trusted."""
     data = base64.b64encode(svg.encode()).decode()
-    return f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}" style="max-width: 100%; height: auto">'
+    return f'<img alt="{escape(alt)}" class="orderlab" src="data:image/svg+xml;base64,{data}">{_THEME}'
 
 
 def _text(runs: Sequence[Run], speak: Words, times: bool) -> str:
@@ -130,14 +197,13 @@ def _text(runs: Sequence[Run], speak: Words, times: bool) -> str:
             else f"{source:<{widest}} {line} {target:<{widest}}"
         )
         said = f"{row.step.label:>3}  {way}  {starred(row)}" + (f" [{row.remark}]" if row.remark else "")
-        said += f" ◀ {also(row, speak)}" if row.mark else ""
+        said += f" ◀ {also(row, speak)}" if also(row, speak) else ""
         if times and row.begins is not None:
             said = f"{clock(row.begins):>12} {said}"
         lines.append(said.rstrip())
-    if draws_5(runs):
-        lines.append(f"* {speak.note_on_5}")
+    lines += notes(runs, speak, times)
     return "\n".join(lines)
 
 
-def _draw(runs: Sequence[Run], speak: Words, title: str, layout: Layout) -> str:
-    return svg(runs, speak, title, layout, _text(runs, speak, times=False))
+def _draw(runs: Sequence[Run], speak: Words, title: str, layout: Layout, scale: float = 1) -> str:
+    return svg(runs, speak, title, layout, _text(runs, speak, times=False), scale)

@@ -1,23 +1,24 @@
-"""A matrix as a grid, as SVG and as text: a column a step, a line a design and side."""
+"""A matrix as a grid, as SVG and as text: one column per step, one line per design and side."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from orderlab.calls.checking import public
 from orderlab.calls.kinds import label_of
+from orderlab.drawing.colours import INK, LINE, MUTED
 from orderlab.drawing.drawing import picture
+from orderlab.drawing.shapes import breadth, label, n
+from orderlab.drawing.svg import page
+from orderlab.drawing.words import ENGLISH
 from orderlab.errors import LabError
 from orderlab.order import DESIGNS
+from orderlab.sequence import find_step
 from orderlab.verdicts.predictions import KINDS, Cell, cells, expect
 from orderlab.verdicts.rules import Word
 
 Words = tuple[Word, ...]
-
-_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
-_PAPER, _INK, _MUTED, _LINE, _SURPRISE = "#fdfdfb", "#1d2733", "#66717f", "#c8d0d9", "#000000"
 
 # A letter and a colour each: never colour alone.
 SIGNS = {
@@ -27,7 +28,10 @@ SIGNS = {
     Word.LOST: ("L", "#b9a2e6", "#2f1466"),
     Word.DUPLICATED: ("D", "#e07a7a", "#5a0a0a"),
 }
-_LEFT, _TOP, _WIDE, _HIGH = 268, 82, 38, 30  # of the first square, and of each
+_DARK = {"#e4efe6": "#1d3326", "#2b7a43": "#7fd39a"}
+"""What becomes of the mildest of these where it is dark; the others can be seen there as well."""
+_LEFT, _WIDE, _HIGH = 306, 38, 36  # of the first square, and of each
+_NAMES = 240  # the room above the squares, for the steps' names
 
 
 @public
@@ -39,17 +43,29 @@ class Grid:
     """
 
     def __init__(
-        self, kind: str, found: Mapping[Cell, Words], title: str = "", order_ids: Mapping[Cell, str] | None = None
+        self,
+        kind: str,
+        found: Mapping[Cell, Words],
+        title: str = "",
+        order_ids: Mapping[Cell, str] | None = None,
+        compares: bool = True,
     ) -> None:
         self.kind = kind
         self.found = dict(found)
         self.order_ids = dict(order_ids or {})
+        self.compares = compares
+        """Whether what was predicted is shown beside it."""
         self.title = title or f"{kind}: {KINDS[kind]}"
 
     @classmethod
     def expected(cls, kind: str) -> Grid:
         """What is predicted."""
-        return cls(kind, {cell: expect(cell).words for cell in cells(kind)}, f"predicted · {kind}: {KINDS[kind]}")
+        return cls(
+            kind,
+            {cell: expect(cell).words for cell in cells(kind)},
+            f"predicted · {kind}: {KINDS[kind]}",
+            compares=False,
+        )
 
     def order_id(self, step: int | str, design: str = "default", side: str | None = None) -> str:
         """The order of a cell that was run just now; `side` is not needed where only one side was."""
@@ -61,7 +77,7 @@ class Grid:
         ]
         if len(found) != 1:
             raise LabError(
-                f"{len(found)} orders of this grid are at step {label} on {design}. Say which: step, design, when."
+                f"{len(found)} orders of this grid are at step {label} on {design}. Say which: step, design, side."
             )
         return found[0]
 
@@ -72,13 +88,16 @@ class Grid:
 
     @property
     def text(self) -> str:
-        """A line a design and side, a column a step."""
+        """One line per design and side, one column per step."""
         labels = list(dict.fromkeys(cell.step for cell in cells(self.kind) if self._has(step=cell.step)))
         lines = [self.title, "", f"{'':32}" + "".join(f"{label:>4}" for label in labels)]
         for design, side in self._lines():
             squares = [self.found.get(Cell(self.kind, label, side, design)) for label in labels]
             if any(squares):
                 lines.append(f"{design:24}{side:8}" + "".join(f"{_sign(words):>4}" for words in squares))
+        lines += ["", *(f"{name:>4} {ENGLISH.says(find_step(name))}" for name in labels)]
+        if self.compares:
+            lines += ["", ENGLISH.grid_as_predicted.format(n=len(self.found) - len(self.surprises), of=len(self.found))]
         there = [word for word in Word if any(word in words for words in self.found.values())]
         lines += ["", "   ".join(f"{SIGNS[word][0]} {word}" for word in there)]
         for cell in self.surprises:
@@ -90,37 +109,26 @@ class Grid:
         """The picture; the same results give the same bytes."""
         labels = list(dict.fromkeys(cell.step for cell in cells(self.kind)))
         lines = self._lines()
-        width = max(_LEFT + _WIDE * len(labels) + 20, 780)
-        bottom = _TOP + sum(_HIGH for _ in lines) + 10 * (len(DESIGNS) - 1)
-        body = [_text(self.title, 20, 30, 15, weight=650)]
-        body += [
-            _text(label, _LEFT + _WIDE * n + _WIDE / 2, _TOP - 10, 12, anchor="middle", weight=600)
-            for n, label in enumerate(labels)
-        ]
-        y = float(_TOP)
+        width = _LEFT + _WIDE * len(labels) + 110
+        body = [label(self.title, 16, 30, size=17, weight=650)]
+        for at, name in enumerate(labels):
+            x = _LEFT + _WIDE * at + _WIDE / 2
+            body.append(label(name, x, _NAMES - 8, size=14, anchor="middle", weight=700))
+            turned = label(ENGLISH.says(find_step(name)), 0, 0, size=14, fill=MUTED)
+            body.append(f'<g transform="translate({n(x + 4)} {_NAMES - 28}) rotate(-48)">{turned}</g>')
+        y = float(_NAMES)
         for line, (design, side) in enumerate(lines):
             first = line == 0 or lines[line - 1][0] != design
             y += 10 if first and line else 0
-            body += [_text(design, 20, y + 20, 13, weight=600)] if first else []
-            body.append(_text(side, _LEFT - 12, y + 20, 12, anchor="end", fill=_MUTED))
+            body += [label(design, 16, y + 24, size=15, weight=650)] if first else []
+            body.append(label(side, _LEFT - 12, y + 24, size=14, anchor="end", fill=MUTED))
             body += [
-                self._square(Cell(self.kind, label, side, design), _LEFT + _WIDE * n, y)
-                for n, label in enumerate(labels)
+                self._square(Cell(self.kind, name, side, design), _LEFT + _WIDE * at, y)
+                for at, name in enumerate(labels)
             ]
             y += _HIGH
-        body += self._legend(bottom + 30)
-        height = bottom + 52
-        return "\n".join(
-            [
-                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-                f'height="{height}" role="img" font-family="{_FONT}" fill="{_INK}">',
-                f"<desc>{escape(self.text, quote=False)}</desc>",
-                f'<rect x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="10" fill="{_PAPER}" '
-                f'stroke="{_LINE}"/>',
-                *body,
-                "</svg>",
-            ]
-        )
+        body += self._legend(y + 34)
+        return page(width, y + (82 if self.compares else 56), body, self.text, dark=_DARK)
 
     def __str__(self) -> str:
         return self.text
@@ -139,43 +147,32 @@ class Grid:
 
     def _square(self, cell: Cell, x: float, y: float) -> str:
         words = self.found.get(cell)
+        place = f'x="{n(x + 2)}" y="{n(y + 2)}" width="{_WIDE - 4}" height="{_HIGH - 4}" rx="4"'
         if not words:
-            return (
-                f'<rect x="{x + 2:g}" y="{y + 2:g}" width="{_WIDE - 4}" height="{_HIGH - 4}" rx="4" fill="none" '
-                f'stroke="{_LINE}" stroke-dasharray="2 3"/>'
-            )
+            return f'<rect {place} fill="none" stroke="{LINE}" stroke-dasharray="2 3"/>'
         _, paper, ink = SIGNS[words[-1]]
-        odd = cell in self.surprises
-        edge = f'stroke="{_SURPRISE}" stroke-width="2.5"' if odd else f'stroke="{ink}" stroke-opacity=".35"'
-        return (
-            f'<g data-cell="{cell.name}"><title>{cell.side} {cell.step}, {cell.design}: {" or ".join(words)}</title>'
-            f'<rect x="{x + 2:g}" y="{y + 2:g}" width="{_WIDE - 4}" height="{_HIGH - 4}" rx="4" fill="{paper}" {edge}/>'
-            + _text(_sign(words), x + _WIDE / 2, y + 20, 13, anchor="middle", fill=ink, weight=700)
-            + "</g>"
-        )
+        predicted, odd = expect(cell).words, cell in self.surprises
+        edge = f'stroke="{INK}" stroke-width="3"' if odd else f'stroke="{ink}" stroke-opacity=".35"'
+        told = f"{cell.side} {cell.step}, {cell.design}: {' or '.join(words)}"
+        told += f"; predicted: {' or '.join(predicted)}" if self.compares else ""
+        down = 26 if self.compares else 24
+        signs = label(_sign(words), x + _WIDE / 2, y + down, size=16, anchor="middle", fill=ink, weight=700)
+        if self.compares:
+            signs += label(_sign(predicted), x + 5, y + 13, size=11, fill=ink)
+        return f'<g data-cell="{cell.name}"><title>{told}</title><rect {place} fill="{paper}" {edge}/>{signs}</g>'
 
     def _legend(self, y: float) -> list[str]:
-        drawn, x = list[str](), 20.0
+        drawn, x = list[str](), 16.0
         for word, (sign, paper, ink) in SIGNS.items():
-            drawn.append(
-                f'<rect x="{x:g}" y="{y - 15:g}" width="24" height="20" rx="4" fill="{paper}" stroke="{ink}"/>'
-            )
-            drawn.append(_text(sign, x + 12, y, 12, anchor="middle", fill=ink, weight=700))
-            drawn.append(_text(word, x + 31, y, 12))
-            x += 54 + 7.5 * len(word)
-        if self.surprises:
-            drawn.append(_text("with a thick edge: not as predicted", x + 10, y, 12, weight=650))
+            place = f'x="{n(x)}" y="{n(y - 17)}" width="26" height="24"'
+            drawn.append(f'<rect {place} rx="4" fill="{paper}" stroke="{ink}"/>')
+            drawn.append(label(sign, x + 13, y, size=14, anchor="middle", fill=ink, weight=700))
+            drawn.append(label(word, x + 34, y, size=14))
+            x += 56 + breadth(word, 14)
+        if self.compares:
+            drawn.append(label(ENGLISH.grid_compares, 16, y + 28, size=14, fill=MUTED))
         return drawn
 
 
 def _sign(words: Words | None) -> str:
     return "/".join(SIGNS[word][0] for word in words) if words else ""
-
-
-def _text(
-    text: str, x: float, y: float, size: float, *, anchor: str = "start", fill: str = _INK, weight: int = 400
-) -> str:
-    return (
-        f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" text-anchor="{anchor}" fill="{fill}" '
-        f'font-weight="{weight}">{escape(text, quote=False)}</text>'
-    )

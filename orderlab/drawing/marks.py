@@ -14,4 +14,5 @@ class Mark(Enum):
     UNRECORDED = auto()  # it happened, and the record of it died with its process
     ONLY_HERE = auto()  # on the other side there is none
     DIFFERS = auto()  # on the other side it ended otherwise
+    HARM = auto()  # on this side it did what should not have been: a second charge
     ABSENT = auto()  # it is not drawn, and its place stays empty

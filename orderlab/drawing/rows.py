@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
-from itertools import chain, groupby, repeat
+from itertools import chain
 from typing import Any
 
 from orderlab.drawing.marks import Mark
+from orderlab.drawing.story import Event, Firing, Happened, Part, Strand, by_relay, step_of, told
 from orderlab.drawing.words import Words
 from orderlab.sequence import (
-    OTHER_STEPS,
     RESPOND_CREATED,
+    SHOW_CONFIRMATION,
     STEPS,
     VALIDATE_TOKEN,
+    WEBHOOK_CUSTOMER,
     WEBHOOK_FAILED,
+    WEBHOOK_OPERATIONS,
     Outcome,
     Step,
     find_step,
 )
 
-Event = Mapping[str, Any]
-"""One event as `GET /orders/{order_id}/events` gives it."""
-
-_BY_NAME = {step.name: step for step in (*OTHER_STEPS, *STEPS)}
+__all__ = ["Arrow", "Band", "Event", "Firing", "Run"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Arrow:
     begins: float | None = None
     lasts: float | None = None  # None: it still goes on
     mark: Mark | None = None
+    relayed: bool = False  # by the relay, in place of its own process
 
 
 @dataclass(frozen=True)
@@ -51,50 +52,133 @@ class Band:
 
 @dataclass(frozen=True)
 class Run:
-    """The rows of one run: one request and what it set off, or one more delivery of its message."""
+    """The rows of one run: one request and what it set off, one more delivery of its message, or what is left of one
+    behind a crash.
+    """
 
-    band: Band | None
-    arrows: tuple[Arrow, ...]
+    rows: tuple[Arrow | Band, ...]
 
     @property
-    def rows(self) -> tuple[Arrow | Band, ...]:
-        """The band, if there is one, and the arrows."""
-        return self.arrows if self.band is None else (self.band, *self.arrows)
+    def arrows(self) -> tuple[Arrow, ...]:
+        """The rows that are arrows."""
+        return tuple(row for row in self.rows if isinstance(row, Arrow))
 
 
-def observed(events: Iterable[Event], words: Words, lit: int | None = None) -> tuple[Run, ...]:
+def observed(
+    events: Iterable[Event], words: Words, lit: int | None = None, firings: Sequence[Firing] = (), new: int = 1
+) -> tuple[Run, ...]:
     """The runs in these events, which stand in reading order. Requests that went exactly alike are folded into one.
 
-    `lit` is the index of the event that somebody looks at now; those after it are marked as later.
+    `lit` is the index of the event that somebody looks at now, or of the last of `new` such; those after it are marked
+    as later. `firings` are what
+    has hit the order: a crash ends a run, and what died with its process is drawn as not recorded.
     """
     events = list(events)
-    marks = _marks(len(events), lit)
-    start = min((event["started_at"] for event in events), key=_moment, default=None)
-    runs: list[tuple[str, tuple[Arrow, ...], int]] = []
-    first_trace = None
-    for (trace, attempt), group in groupby(events, key=lambda event: (event["trace_id"], event["attempt"])):
-        first_trace = first_trace or trace
-        arrows = tuple(replace(arrow_of(event, start, words), mark=next(marks)) for event in group)
-        text = words.post_again if trace != first_trace else ""
-        if attempt > 1:
-            text = " · ".join(filter(None, (text, words.delivery.format(n=attempt))))
-        if runs and text and runs[-1][0] == text and _shape(runs[-1][1]) == _shape(arrows):
-            runs[-1] = (text, runs[-1][1], runs[-1][2] + 1)
+    marks = _marks(len(events), lit, new)
+    strands = told(events, firings)
+    start = started(strands)
+    first = next((strand.which for strand in strands if strand.part is Part.REQUEST), "")
+    found: list[tuple[str, tuple[Run, ...], int]] = []
+    for strand in strands:
+        text = _opening(strand, words, first)
+        runs = tuple(_runs(strand, text, words, start, marks))
+        if found and text and found[-1][0] == text and _shape(found[-1][1]) == _shape(runs):
+            found[-1] = (text, found[-1][1], found[-1][2] + 1)
         else:
-            runs.append((text, arrows, 1))
-    return tuple(Run(_band(text, times, words), arrows) for text, arrows, times in runs)
+            found.append((text, runs, 1))
+    return _joined(tuple(_folded(runs, times, words) for _, group, times in found for runs in [group]))
+
+
+def started(strands: Sequence[Strand]) -> str | None:
+    """When the first arrow began."""
+    begun = (str(each.event["started_at"]) for strand in strands for each in strand.arrows if each.event)
+    return min(begun, key=_moment, default=None)
+
+
+def _opening(strand: Strand, words: Words, first: str | int) -> str:
+    """What the band above a strand says; "" where there is none."""
+    if strand.part is Part.REQUEST:
+        return words.post_again if strand.which != first else ""
+    if strand.part is Part.RELAYED:
+        return words.relayed if strand.delivery > 1 else ""
+    if strand.part is Part.CAUGHT_UP:
+        return words.relayed
+    if strand.delivery < 2:
+        return ""
+    copied = any(each.event and each.event["outcome"] == Outcome.SECOND_COPY for each in strand.happened)
+    return (words.second_copy if copied else words.delivery).format(n=strand.delivery)
+
+
+def _runs(strand: Strand, text: str, words: Words, start: str | None, marks: Sequence[Mark | None]) -> Iterator[Run]:
+    rows: list[Arrow | Band] = [Band(text)] if text else []
+    broken_off = False
+    for each in strand.happened:
+        if each.firing is not None:
+            if each.crash and rows:
+                yield Run(tuple(rows))
+                rows = []
+            rows.append(fault_band(each.firing, words))
+            broken_off = broken_off or each.crash
+            continue
+        if broken_off and strand.part is Part.REQUEST:
+            rows.append(Band(words.post_again))
+            broken_off = False
+        arrow = arrow_at(each, start, words)
+        mark = Mark.UNRECORDED if each.index is None else marks[each.index]
+        rows.append(replace(arrow, mark=mark or arrow.mark))
+    if rows:
+        yield Run(tuple(rows))
+
+
+def fault_band(firing: Firing, words: Words) -> Band:
+    """Where a fault hit."""
+    return Band(words.fired.format(**{**firing, "side": words.sides[firing["side"]]}), broken=True)
+
+
+def _folded(runs: tuple[Run, ...], times: int, words: Words) -> tuple[Run, ...]:
+    """Runs that went alike so many times, told once."""
+    if times == 1:
+        return runs
+    band, *rest = runs[0].rows
+    text = f"{band.text} · {words.times_alike.format(n=times)}"
+    return (Run((Band(text), *rest)), *runs[1:])
+
+
+def _joined(groups: Sequence[tuple[Run, ...]]) -> tuple[Run, ...]:
+    """What follows with no band between goes on as one run: a request, and the delivery that it set off."""
+    joined: list[Run] = []
+    for run in chain.from_iterable(groups):
+        if joined and run.arrows[:1] == run.rows[:1]:
+            joined[-1] = Run((*joined[-1].rows, *run.rows))
+        else:
+            joined.append(run)
+    return tuple(joined)
+
+
+def arrow_at(happened: Happened, start: str | None, words: Words) -> Arrow:
+    """The arrow of what has happened; what did harm says so."""
+    arrow = arrow_of(happened.event or {}, start, words)
+    if not happened.harm:
+        return arrow
+    remark = " · ".join(filter(None, (words.second[arrow.step.label], arrow.remark)))
+    return replace(arrow, mark=Mark.HARM, remark=remark)
+
+
+_SIGNS = {VALIDATE_TOKEN: "*", WEBHOOK_OPERATIONS: "†", WEBHOOK_CUSTOMER: "†"}
 
 
 def arrow_of(event: Event, start: str | None, words: Words) -> Arrow:
     """The arrow of an event; `start` is when the first arrow began."""
-    step, outcome = _step(event), Outcome(event["outcome"])
+    step, outcome = step_of(event), Outcome(event["outcome"])
     began = _moment(event["started_at"])
     ended = _moment(event["ended_at"]) if event["ended_at"] else None
     remark = "" if outcome is Outcome.OK else words.outcomes[outcome]
     if event["name"] == WEBHOOK_FAILED:
         remark = words.gave_up
     data = event.get("data") or {}
-    by = words.by_relay if data.get("by") == "relay" else ""
+    by = words.by_relay if by_relay(event) else ""
+    if outcome is Outcome.SECOND_COPY and data.get("published_by"):
+        by = words.published_by.format(who=data["published_by"])
     return Arrow(
         step,
         _status(event) or words.says(step, outcome),
@@ -102,6 +186,7 @@ def arrow_of(event: Event, start: str | None, words: Words) -> Arrow:
         " · ".join(filter(None, (remark, by, words.effects.get(data.get("fault", ""))))),
         (began - _moment(start)).total_seconds() if start else None,
         (ended - began).total_seconds() if ended else None,
+        relayed=by_relay(event),
     )
 
 
@@ -110,14 +195,16 @@ def haunted(runs: Sequence[Run], words: Words, missing: Iterable[int | str]) -> 
     ghosts = [Arrow(step, words.says(step), mark=Mark.MISSING) for step in map(find_step, missing)]
     if not ghosts:
         return tuple(runs)
-    first = runs[0] if runs else Run(None, ())
-    arrows = sorted((*first.arrows, *ghosts), key=lambda arrow: (arrow.step.number, arrow.step.part))
-    return (replace(first, arrows=tuple(arrows)), *runs[1:])
+    rows = list(runs[0].rows) if runs else []
+    for ghost in ghosts:
+        later = (n for n, row in enumerate(rows) if isinstance(row, Arrow) and _number(row) > _number(ghost))
+        rows.insert(next(later, len(rows)), ghost)
+    return (Run(tuple(rows)), *runs[1:])
 
 
 def expected(words: Words, steps: Sequence[Step] = STEPS) -> tuple[Run, ...]:
     """The diagram as drawn, before anything has run."""
-    return (Run(None, tuple(Arrow(step, words.says(step)) for step in steps)),)
+    return (Run(tuple(Arrow(step, words.says(step)) for step in steps)),)
 
 
 def clock(seconds: float) -> str:
@@ -131,8 +218,35 @@ def clock(seconds: float) -> str:
 
 
 def starred(arrow: Arrow) -> str:
-    """What the arrow says, with a star where there is a note."""
-    return f"{arrow.text}*" if arrow.step == VALIDATE_TOKEN else arrow.text
+    """What the arrow says, with a sign where there is a note."""
+    return f"{arrow.text}{_SIGNS.get(arrow.step, '')}"
+
+
+def only_lit(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """The arrows that somebody looks at now."""
+    return (Run(tuple(arrow for run in runs for arrow in run.arrows if arrow.mark is Mark.LIT)),)
+
+
+def only_crash(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """The last fault that hit, and what died with it: arrows of which no record is left."""
+    rows = [row for run in runs for row in run.rows]
+    last = max((n for n, row in enumerate(rows) if isinstance(row, Band) and row.broken), default=-1)
+    lost: list[Arrow | Band] = []
+    for row in reversed(rows[: last + 1]):
+        if lost and not (isinstance(row, Arrow) and row.mark is Mark.UNRECORDED):
+            break
+        lost.insert(0, row)
+    return (Run(tuple(lost)),)
+
+
+def notes(runs: Sequence[Run], words: Words, timed: bool = False) -> list[str]:
+    """What has to be said of arrows among these, each with its sign; `timed`: where their times can be seen."""
+    arrows = [arrow for run in runs for arrow in run.arrows if arrow.mark is not Mark.ABSENT]
+    there = {arrow.step for arrow in arrows}
+    found = [f"* {words.note_on_5}"] if VALIDATE_TOKEN in there else []
+    found += [f"† {words.note_on_18}"] if there & {WEBHOOK_OPERATIONS, WEBHOOK_CUSTOMER} else []
+    strands = {arrow.step.number > SHOW_CONFIRMATION.number for arrow in arrows if arrow.begins is not None}
+    return [*found, words.note_on_times] if timed and len(strands) > 1 else found  # whether or not they do go back
 
 
 def also(arrow: Arrow, words: Words) -> str:
@@ -140,22 +254,15 @@ def also(arrow: Arrow, words: Words) -> str:
     return words.marks[arrow.mark] if arrow.mark else ""
 
 
-def draws_5(runs: Sequence[Run]) -> bool:
-    """Whether the arrow with a note is among these."""
-    return any(arrow.step == VALIDATE_TOKEN for run in runs for arrow in run.arrows)
+def _number(arrow: Arrow) -> tuple[int, str]:
+    return arrow.step.number, arrow.step.part
 
 
-def _marks(count: int, lit: int | None) -> Iterator[Mark | None]:
+def _marks(count: int, lit: int | None, new: int) -> list[Mark | None]:
     if lit is None:
-        return repeat(None)
-    lit = range(count)[lit]
-    return chain(repeat(None, lit), [Mark.LIT], repeat(Mark.LATER))
-
-
-def _step(event: Event) -> Step:
-    if event.get("part"):
-        return find_step(f"{event['step']}{event['part']}")
-    return _BY_NAME.get(event["name"]) or find_step(event["step"])
+        return [None] * count
+    last = range(count)[lit]
+    return [Mark.LATER if n > last else Mark.LIT if n > last - new else None for n in range(count)]
 
 
 def _status(event: Event) -> str:
@@ -168,11 +275,6 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _shape(arrows: Sequence[Arrow]) -> list[tuple[str, Outcome, Mark | None]]:
-    return [(arrow.step.label, arrow.outcome, arrow.mark) for arrow in arrows]
-
-
-def _band(text: str, times: int, words: Words) -> Band | None:
-    if not text:
-        return None
-    return Band(text if times == 1 else f"{text} · {words.times_alike.format(n=times)}")
+def _shape(runs: Sequence[Run]) -> list[Any]:
+    rows = (row for run in runs for row in run.rows)
+    return [(row.step.label, row.outcome, row.mark) if isinstance(row, Arrow) else row.text for row in rows]

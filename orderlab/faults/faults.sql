@@ -52,7 +52,7 @@ LEFT JOIN lab.faults f ON f.times IS NULL OR f.fired < f.times;
 
 -- name: fire^
 -- Take one of a fault's firings, if one is left, and record it.
-SELECT lab.fire(:fault_id, :order_id, :step, :side, :attempt, :process, :pid);
+SELECT lab.fire(:fault_id, :order_id, :step, :side, :attempt, :process, :pid, :unwritten);
 
 -- name: record_firing!
 -- What was done to a process or a server.
@@ -62,6 +62,10 @@ INSERT INTO lab.firings (kind, process) VALUES (:kind, :process);
 -- What has fired, oldest first.
 SELECT id, kind, order_id, step, side, attempt, process, pid, fired_at FROM lab.firings
 WHERE :order_id::text IS NULL OR order_id = :order_id ORDER BY id;
+
+-- name: fired_at_order^
+-- What has fired at an order, as the API tells it.
+SELECT lab.fired_at_order(:order_id);
 
 -- name: halt^
 -- An order is halted here.
@@ -100,5 +104,5 @@ SELECT EXISTS (SELECT FROM gone) AS abandoned, CASE WHEN EXISTS (SELECT FROM gon
 
 -- name: record_crash!
 -- The process in which this order is halted was killed there.
-INSERT INTO lab.firings (fault_id, kind, order_id, step, side, attempt, process, pid)
-SELECT fault_id, 'crash', order_id, step, side, attempt, process, pid FROM lab.halts WHERE id = :halt_id;
+INSERT INTO lab.firings (fault_id, kind, order_id, step, side, attempt, process, pid, unwritten)
+SELECT fault_id, 'crash', order_id, step, side, attempt, process, pid, pending FROM lab.halts WHERE id = :halt_id;

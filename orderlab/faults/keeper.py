@@ -58,12 +58,13 @@ class Gatekeeper:
         who = {"process": self._process, "pid": self._pid}
         try:
             with self._connect() as connection:
-                if queries.fire(connection, fault_id=fault.id, **at, **who)[0] is None:
+                unwritten = json.dumps(pending)
+                if queries.fire(connection, fault_id=fault.id, **at, **who, unwritten=unwritten)[0] is None:
                     return False
                 if fault.kind is Kind.CRASH:
                     os.kill(self._pid, signal.SIGKILL)
                 if fault.kind is Kind.PAUSE:
-                    halted = {**at, **who, "life": self._life, "pending": json.dumps(pending)}
+                    halted = {**at, **who, "life": self._life, "pending": unwritten}
                     halt = queries.halt(connection, fault_id=fault.id, **halted)
                     event = self._waiting[int(halt[0])] = threading.Event()
                     if list(queries.released(connection, halts=[halt[0]])):

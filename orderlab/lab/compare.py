@@ -13,8 +13,9 @@ from orderlab.access.button import Pressed, Wanted, check_design, press
 from orderlab.access.tables import connected
 from orderlab.calls.checking import public
 from orderlab.client import ApiProblem
-from orderlab.drawing.beside import Side, aligned, expected_labels, side_by_side_svg, side_by_side_text
+from orderlab.drawing.beside import Side, aligned, expected_labels, side_by_side_text
 from orderlab.drawing.drawing import picture
+from orderlab.drawing.sides import side_by_side_svg
 from orderlab.drawing.words import ENGLISH
 from orderlab.errors import LabError
 from orderlab.faults import arming
@@ -122,8 +123,7 @@ def _run(
         finally:
             for fault in armed:
                 arming.clear(connection, fault)
-        columns = ("id", "kind", "order_id", "step", "side", "attempt", "process")
-        fired = [dict(zip(columns, row, strict=False)) for row in arming.queries.firings(connection, order_id=order_id)]
+        (fired,) = arming.queries.fired_at_order(connection, order_id=order_id)
     (evidence,) = judge.evidence([order_id])
     results = {
         "status": str(verdict.status or "none"),

@@ -222,14 +222,14 @@ class Lab:
     def sequence(self, order_id: OrderId) -> Drawing:
         """What happened to the order, as the diagram draws it."""
         state = self._reading.events(order_id)
-        return Drawing.of(state["events"], title=f"{order_id} · {state['status']}")
+        return Drawing.of(state["events"], title=f"{order_id} · {state['status']}", firings=state["firings"])
 
     def timeline(self, order_id: OrderId) -> Timeline:
         """What happened to the order, as bars over time."""
         from orderlab.drawing.timeline import Timeline
 
         state = self._reading.events(order_id)
-        return Timeline(state["events"], f"{order_id} · {state['status']}")
+        return Timeline(state["events"], f"{order_id} · {state['status']}", state["firings"])
 
     def save(self, order_id: OrderId, file: str | Path) -> Path:
         """Write an order's run into one file, which `Run.open` shows with no lab: its events, and its tables now."""

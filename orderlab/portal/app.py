@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from orderlab.client import ApiProblem, OrdersClient
 from orderlab.doors import Doors
+from orderlab.drawing.colours import STYLE, fingerprint
 from orderlab.drawing.rows import clock
 from orderlab.errors import ApiAway, OtherSite, StrangeHost
 from orderlab.faults.gates import Gates, OpenGates
@@ -22,7 +23,7 @@ from orderlab.portal.pages import pages
 from orderlab.portal.parts import Parts, Reader
 from orderlab.portal.progress import language, speak
 from orderlab.portal.store import Database, Inbox, Reports
-from orderlab.portal.texts import AUDIENCE, DESIGN, LANGUAGES, PAYMENT, REJECTION, STATUS
+from orderlab.portal.texts import AUDIENCE, DESIGN, HEADLINE, LANGUAGES, PAYMENT, REJECTION, STATUS, VERDICT, WRONG
 from orderlab.portal.webhooks import webhooks
 from orderlab.settings import Settings
 
@@ -33,6 +34,9 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
+
+DRAWING_STYLE = f"; style-src {fingerprint(STYLE)}"
+"""A drawing that is opened by itself brings its colours for the dark."""
 
 
 def create_app(settings: Settings, gates: Gates | None = None, client: OrdersClient | None = None) -> Flask:
@@ -83,6 +87,9 @@ def create_app(settings: Settings, gates: Gates | None = None, client: OrdersCli
         lambda: {
             "LANGUAGES": LANGUAGES,
             "STATUS": STATUS,
+            "HEADLINE": HEADLINE,
+            "WRONG": WRONG,
+            "VERDICT": VERDICT,
             "REJECTION": REJECTION,
             "AUDIENCE": AUDIENCE,
             "PAYMENT": PAYMENT,
@@ -112,7 +119,8 @@ def _remember_language() -> None:
 
 def _harden(response: Response) -> Response:
     headers = response.headers
-    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    drawing = response.mimetype == "image/svg+xml" and request.endpoint != "static"
+    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY + (DRAWING_STYLE if drawing else "")
     headers["X-Content-Type-Options"] = "nosniff"
     headers["X-Frame-Options"] = "DENY"
     headers["Referrer-Policy"] = "same-origin"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import render_template
@@ -14,10 +14,12 @@ from orderlab.drawing.drawing import sequence_svg, sequence_text
 from orderlab.drawing.rows import observed
 from orderlab.drawing.words import Words, words
 from orderlab.errors import ApiAway
-from orderlab.order import Status
+from orderlab.order import DESIGNS, Status
 from orderlab.portal.live import AWAY, HEARTBEAT, STILL_HERE, message
 from orderlab.portal.parts import parts
 from orderlab.sequence import Outcome, still_to_come
+from orderlab.verdicts.rules import Evidence, Word
+from orderlab.verdicts.verdict import so_far
 
 
 def language() -> str:
@@ -40,6 +42,10 @@ class Progress:
         told = parts().reader.events(order_id, after, wait)
         self.status = Status(told["status"])
         self.events: list[dict[str, Any]] = told["events"]
+        self.firings: list[dict[str, Any]] = told["firings"]
+        self.design: dict[str, bool] = told["evidence"]["design"]
+        self.evidence = _evidence(told)
+        self.findings, self.ended = so_far(self.evidence, told["evidence"]["still"])
         self.newest = max((int(event["id"]) for event in self.events), default=0)
         self.webhooks = parts().inbox.of_order(order_id)
         self._pending = pending
@@ -47,7 +53,39 @@ class Progress:
     @property
     def finished(self) -> bool:
         """Whether nothing more is to come: a final status, the message acknowledged, both webhooks settled."""
-        return self.status.final and not still_to_come(self.events) and not self._pending
+        return self.status.final and not still_to_come(self.events) and bool(self.word) and not self._pending
+
+    @property
+    def design_name(self) -> str:
+        """The design that the order travels with."""
+        return next(name for name, known in DESIGNS.items() if known.as_dict() == self.design)
+
+    @property
+    def word(self) -> str:
+        """The verdict so far; "" while nothing is wrong and more may come."""
+        return str(self.findings[0].word) if self.findings else str(Word.CORRECT) if self.ended else ""
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong with the order, for the page to say: a key of `WRONG`; "" while nothing is."""
+        if not self.findings:
+            return ""
+        if self.word == Word.STUCK and self.evidence.halts:
+            return "halted"
+        if self.word == Word.DUPLICATED and self.evidence.charges > 1:
+            return "charged_again"
+        if self.word == Word.DUPLICATED and self.evidence.charges and self.status is Status.REJECTED:
+            return "charged_in_vain"
+        return self.word
+
+    @property
+    def tone(self) -> str:
+        """How the page's head looks: `good` for an order that came to its end as it should, `bad`, `no` or `way`."""
+        if self.wrong and self.wrong != "halted":
+            return "bad"
+        if self.status is Status.REJECTED:
+            return "no"
+        return "good" if self.word == Word.CORRECT and self.status is Status.CONFIRMED else "way"
 
     @property
     def reason(self) -> str | None:
@@ -64,15 +102,15 @@ class Progress:
 
     def runs(self) -> Any:
         """The rows of the drawing, for the list of steps."""
-        return observed(self.events, speak())
+        return observed(self.events, speak(), firings=self.firings)
 
     def text(self) -> str:
         """The drawing, a line an arrow."""
-        return sequence_text(self.events, language=language())
+        return sequence_text(self.events, language=language(), firings=self.firings)
 
     def svg(self, *, compact: bool = False) -> str:
         """The drawing."""
-        return sequence_svg(self.events, language=language(), compact=compact)
+        return sequence_svg(self.events, language=language(), compact=compact, firings=self.firings)
 
     def image(self, *, compact: bool = False) -> str:
         """The drawing as a data URL: it comes with the page, and costs no further request."""
@@ -83,6 +121,7 @@ class Progress:
         return message(
             {
                 "parts": {
+                    "headline": render_template("_headline.html", progress=self),
                     "state": render_template("_state.html", progress=self),
                     "steps": render_template("_steps.html", progress=self),
                     "webhooks": render_template("_webhooks.html", progress=self),
@@ -95,20 +134,27 @@ class Progress:
         )
 
 
+def _evidence(told: Mapping[str, Any]) -> Evidence:
+    """What the API says of an order, as it is judged."""
+    facts, design = told["evidence"], {f"design_{name}": on for name, on in told["evidence"]["design"].items()}
+    return Evidence.of({**told, **facts, **design})
+
+
 def follow(order_id: str, newest: int) -> Iterator[str]:
     """Messages as things happen, from behind event `newest`, until the order is finished."""
-    known: int | None = None
+    known: Any = None
     while True:
         try:
             progress = Progress(order_id, after=newest, wait=HEARTBEAT)
         except (ApiAway, ApiProblem):  # what is wrong with it shows when the browser comes back
             yield AWAY
             return
-        if len(progress.events) != known or progress.finished:
+        state = (len(progress.events), len(progress.firings), progress.findings, progress.ended)
+        if state != known or progress.finished:
             yield progress.message()
         else:
             yield STILL_HERE
         if progress.finished:
             return
         # Events can become visible out of the order of their ids, so it is their number that tells of news.
-        known, newest = len(progress.events), max(newest, progress.newest)
+        known, newest = state, max(newest, progress.newest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from orderlab.errors import BrokerAway, DatabaseAway, DatabaseBusy, OrderlabErro
 from orderlab.faults.gates import Lost
 from orderlab.journal import Steps
 from orderlab.messages import Message
-from orderlab.sequence import ACK_MESSAGE, CONSUME_ORDER_CREATED, Outcome
+from orderlab.sequence import ACK_MESSAGE, CONSUME_ORDER_CREATED, WEBHOOK_CUSTOMER, WEBHOOK_OPERATIONS, Outcome
 from orderlab.services.database import Database, Journal
 from orderlab.services.publishing import Letter, Post
 from orderlab.settings import Settings
@@ -37,16 +38,13 @@ class Broker(SharedExtension):
 
     def setup(self) -> None:
         self.send = Post(Settings.from_environment().amqp_url).send
+        self.name = str(self.container.service_name)
 
-    def publish(self, *messages: Message) -> None:
-        """Publish where the topology says, and wait for the confirms; raise `BrokerAway` if one does not come."""
-        self.send(*map(_letter, messages))
-
-
-def _letter(message: Message) -> Letter:
-    body, headers = message.to_amqp()
-    route = topology.route(message)
-    return Letter(body, headers, route.exchange, route.routing_key, message.id)
+    def letter(self, message: Message) -> Letter:
+        """A copy of the message as this process publishes it."""
+        body, headers = message.to_amqp()
+        route = topology.route(message)
+        return Letter(body, headers, route.exchange, route.routing_key, message.id, self.name, secrets.token_hex(4))
 
 
 class Publisher:
@@ -57,7 +55,9 @@ class Publisher:
 
     def __call__(self, steps: Steps, *messages: Message) -> Outcome:
         """Publish, and note what the broker has confirmed; raise `BrokerAway` if it has not confirmed all."""
-        self._broker.publish(*messages)
+        letters = [self._broker.letter(message) for message in messages]
+        steps.note_copies(letter.copy for letter in letters)
+        self._broker.send(*letters)
         steps.published += [message.id for message in messages]
         return Outcome.OK
 
@@ -76,16 +76,30 @@ class Delivery:
     """One message in a service's hands, with the steps it takes there."""
 
     message: Message
-    attempt: int = 1  # as far as the broker knows; the journal knows better
+    attempt: int = 1  # of this copy, as far as the broker knows; the journal counts those of all copies
+    published_by: str = ""  # the service that published this copy; "" where it does not say
+    copy: str = ""  # which copy of the message this is: each publish makes one
     again: Callable[[], None] = lambda: None  # deliver the message once more
     steps: Steps | None = None
     acks: bool = True  # whether acking it is a step of the diagram (19); a notification's is not
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether the broker says that it had handed out this very copy before. After a SIGKILL it may not know."""
+        return self.attempt > 1
 
     def begin(self, journal: Journal) -> Steps:
         """The steps that this delivery takes."""
         message = self.message
         self.steps = journal.steps(message.subject, message.traceparent, self.attempt)
         self.steps.twice = {CONSUME_ORDER_CREATED.label: self.again}
+        came = {"published_by": self.published_by, "copy": self.copy, "broker_delivery": self.attempt}
+        copy = {"copy": self.copy}
+        self.steps.known = {
+            CONSUME_ORDER_CREATED.label: came,
+            WEBHOOK_OPERATIONS.label: copy,
+            WEBHOOK_CUSTOMER.label: copy,
+        }
         return self.steps
 
 
@@ -126,7 +140,8 @@ class Deliveries(Consumer):
         except UnprocessableMessage as error:
             self._bury(raw, error.detail)
             return
-        delivery = Delivery(message, _deliveries(raw), partial(self._send_again, message))
+        published_by, copy = (str((raw.properties or {}).get(name) or "") for name in ("app_id", "correlation_id"))
+        delivery = Delivery(message, _deliveries(raw), published_by, copy, partial(self._send_again, message))
         self.container.spawn_worker(self, (delivery,), {}, handle_result=partial(self.handle_result, raw, delivery))
 
     def handle_result(self, raw: Any, delivery: Delivery, worker_ctx: Any, result: Any, exc_info: Any) -> Any:
@@ -145,7 +160,7 @@ class Deliveries(Consumer):
         return result, exc_info
 
     def _send_again(self, message: Message) -> None:
-        self.broker.send(replace(_letter(message), exchange="", routing_key=self.queue.name))
+        self.broker.send(replace(self.broker.letter(message), exchange="", routing_key=self.queue.name))
 
     def _acknowledge(self, raw: Any) -> Outcome:
         """Ack on the channel that the message came by; raise `BrokerAway` if it is gone: the message comes again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orderlab import __version__, order
+from orderlab.faults.model import AFTER, BEFORE, Kind
 from orderlab.order import MAX_ITEMS, MAX_QUANTITY, PAYMENT_TOKENS, REJECTION_REASONS, Status
 from orderlab.sequence import CLIENT_STEPS, Lane, Outcome
 
@@ -92,7 +93,47 @@ SCHEMAS: Schema = {
             "data": {"type": "object"},
         }
     ),
-    "Events": object_of({"order_id": {"type": "string"}, "status": {"type": "string"}, "events": _list(_ref("Event"))}),
+    "Firing": {
+        **object_of(
+            {
+                "kind": {"type": "string", "enum": [each for each in Kind if each is not Kind.PAUSE]},
+                "step": {"type": "string", "description": "a label, such as 9 or 15c"},
+                "side": {"type": "string", "enum": [BEFORE, AFTER]},
+                "attempt": {"type": "integer"},
+                "process": {"type": "string"},
+                "at": _MOMENT,
+                "unwritten": {
+                    **_list({"type": "object"}),
+                    "description": "of a crash: events that the process had in memory alone, and that died with it",
+                },
+            }
+        ),
+        "description": "a fault of the lab's that hit this order",
+    },
+    "Evidence": {
+        **object_of(
+            {
+                "deliveries": {"type": "integer", "minimum": 0, "description": "of its message to the worker"},
+                "charges": {"type": "integer", "minimum": 0, "description": "how often the customer was charged"},
+                "wants": {"type": "integer", "minimum": 0, "description": "units ordered"},
+                "design": object_of(_DESIGN),
+                "notifications": _list({"type": "object"}),
+                "outbox": _list({"type": "object"}),
+                "halts": _list({"type": "object"}),
+                "still": {"type": "number", "description": "seconds since something was recorded"},
+            }
+        ),
+        "description": "what the tables say of the order, for who judges it",
+    },
+    "Events": object_of(
+        {
+            "order_id": {"type": "string"},
+            "status": {"type": "string"},
+            "events": _list(_ref("Event")),
+            "firings": _list(_ref("Firing")),
+            "evidence": _ref("Evidence"),
+        }
+    ),
     "Report": {
         "type": "object",
         "properties": {

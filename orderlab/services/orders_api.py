@@ -29,7 +29,7 @@ from orderlab.services.database import JournalProvider, Listener, StoreProvider
 from orderlab.services.messaging import PublisherProvider
 from orderlab.services.openapi import OPENAPI
 from orderlab.services.reports import IssuedTokensProvider, read_report
-from orderlab.services.representations import event_json, new_order_json, order_json, product_json
+from orderlab.services.representations import event_json, evidence_json, new_order_json, order_json, product_json
 from orderlab.services.web import SettingsProvider, apart, hang_up, http, json_body, problem, reply
 from orderlab.store import Found
 from orderlab.tokens import Claims
@@ -203,12 +203,13 @@ class OrdersApi:
         return order_json(row)
 
     def read_events(self, order_id: str) -> dict[str, Any]:
-        """A stored order's journal; raise `UnknownOrder`."""
-        status = self.store.order_status(order_id) if is_order_id(order_id) else None
-        if status is None:
+        """A stored order's journal, what has fired, and what the tables say of it; raise `UnknownOrder`."""
+        row = self.store.order_evidence(order_id) if is_order_id(order_id) else None
+        if row is None:
             raise UnknownOrder
-        events = [event_json(row) for row in self.store.read_events(order_id)]
-        return {"order_id": order_id, "status": status, "events": events}
+        events = [event_json(event) for event in self.store.read_events(order_id)]
+        shown = {"order_id": order_id, "status": row["status"], "events": events}
+        return {**shown, "firings": row["firings"], "evidence": evidence_json(row)}
 
 
 def judge(found: Found, order: NewOrder, claims: Claims) -> Outcome:

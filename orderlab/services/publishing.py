@@ -38,10 +38,13 @@ class Letter:
     exchange: str
     routing_key: str
     message_id: str = ""
+    published_by: str = ""  # the service; travels as the AMQP property app_id
+    copy: str = ""  # of the message; travels as the AMQP property correlation_id
 
     def as_amqp(self) -> Body:
         """With its properties."""
-        properties = {"message_id": self.message_id} if self.message_id else {}
+        named = {"message_id": self.message_id, "app_id": self.published_by, "correlation_id": self.copy}
+        properties = {name: value for name, value in named.items() if value}
         return Body(
             self.body,
             application_headers=dict(self.headers),

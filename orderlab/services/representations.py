@@ -57,6 +57,18 @@ def event_json(row: Row) -> dict[str, Any]:
     }
 
 
+def evidence_json(row: Row) -> dict[str, Any]:
+    """What the tables say of an order, for who judges it."""
+    names = ("deliveries", "charges", "notifications", "outbox", "halts")
+    design = {"outbox": row["design_outbox"], "idempotent_consumer": row["design_idempotent_consumer"]}
+    return {
+        **{name: row[name] for name in names},
+        "wants": int(row["wants"]),
+        "design": design,
+        "still": row["still"] or 0,
+    }
+
+
 def product_json(row: Row) -> dict[str, Any]:
     """One product of the catalogue."""
     return {**row, "price": str(row["price"]), "currency": CURRENCY}

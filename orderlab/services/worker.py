@@ -44,7 +44,14 @@ class Worker:
             raise UnprocessableMessage(f"The worker takes {ORDER_CREATED}, and this is {message.type!r}.")
         step = delivery.begin(self.journal)
 
-        order = step(CONSUME_ORDER_CREATED, self.store.start_processing, message.subject, step.events)
+        order = step(
+            CONSUME_ORDER_CREATED,
+            self.store.start_processing,
+            message.subject,
+            delivery.copy,
+            delivery.redelivered,
+            step.events,
+        )
         step.attempt, step.outbox = order.attempt, order.design.outbox
 
         if order.settled:

@@ -1,4 +1,4 @@
-"""One moment of an order that is stepped through: the diagram so far, and what the current arrow has changed.
+"""One moment of an order that is stepped through: the current arrow, and what it has changed.
 
 Standard library only; the same moment reads the same in every run but for ids and times in a message or a token.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from orderlab.access.shown import Copy, claims_text
 from orderlab.drawing.drawing import Drawing, picture
-from orderlab.drawing.rows import Event
+from orderlab.drawing.rows import Event, Firing
 from orderlab.sequence import WEBHOOK_FAILED, find_step
 from orderlab.stepping.changes import Queues, Tables, queue_changes, table_changes
 
@@ -34,6 +34,7 @@ class Moment:
     queues: Queues | None = None
     messages: Sequence[Mapping[str, Any]] = field(default=())  # exchange, headers, body
     claims: Mapping[str, Any] | None = None  # of the token
+    firings: Sequence[Firing] = ()  # faults that have hit the order so far
 
     @property
     def title(self) -> str:
@@ -59,8 +60,27 @@ class Moment:
 
     @property
     def drawing(self) -> Drawing:
-        """The diagram so far, the current arrow lit."""
-        return Drawing.of(self.events, title=f"{self.order_id} · {self.title}", lit=-1 if self.arrows else None)
+        """The whole diagram so far, the current arrow lit."""
+        return Drawing.of(self.events, title=self._heading, lit=self._lit, new=len(self.arrows), firings=self.firings)
+
+    @property
+    def arrow(self) -> Drawing | None:
+        """What this moment is about and no more: its arrows, the one to come, or the crash; at the end, the whole."""
+        if self.ended:
+            return self.drawing
+        if self.arrows:
+            return self.drawing.only_lit()
+        if self.before:
+            return Drawing.to_come(self.before, title=self._heading)
+        return self.drawing.only_crash() if self.died and self.firings else None
+
+    @property
+    def _lit(self) -> int | None:
+        return -1 if self.arrows else None
+
+    @property
+    def _heading(self) -> str:
+        return f"{self.order_id} · {self.title}"
 
     @property
     def changes(self) -> list[tuple[str, str]]:
@@ -88,7 +108,8 @@ class Moment:
         return found
 
     def __str__(self) -> str:
-        lines = [self.drawing.text, "", self.title, *(f"  {sentence}" for sentence in self.said)]
+        lines = [self.arrow.text, ""] if self.arrow else []
+        lines += [self.title, *(f"  {sentence}" for sentence in self.said)]
         lines += [f"  {where:<31} {what}" for where, what in self.changes] or self._nothing()
         for heading, text in self.details:
             lines += [f"  {heading}:", *(f"    {line}".rstrip() for line in text.splitlines())]
@@ -98,8 +119,8 @@ class Moment:
         return str(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        drawing = self.drawing
-        parts = [picture(drawing.svg, drawing.text), f"<p><b>{escape(self.title)}</b></p>"]
+        parts = [picture(drawing.svg, drawing.text)] if (drawing := self.arrow) else []
+        parts.append(f"<p><b>{escape(self.title)}</b></p>")
         parts += [f"<p>{escape(sentence)}</p>" for sentence in (*self.said, *self._nothing())]
         left = 'style="text-align: left"'
         rows = "".join(

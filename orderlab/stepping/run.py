@@ -110,7 +110,8 @@ class Run:
         """The diagram of all that was seen so far."""
         if not self.moments:
             return Drawing.of([], title=self.order_id)
-        return Drawing.of(self.moments[-1].events, title=self.order_id)
+        last = self.moments[-1]
+        return Drawing.of(last.events, title=self.order_id, firings=last.firings)
 
     def __repr__(self) -> str:
         if not self.moments:

@@ -21,7 +21,8 @@ def save(lab: Attached, order_id: str, file: str | Path) -> Path:
         if not tables["orders"]:
             raise LabError(f"There is no order {order_id}.")
         said = f"{strands.standing(tables['orders'][0])}."
-        moments = capsule.of_journal(order_id, look.journal(), tables, said)
-        return capsule.write(file, order_id, moments, strands.meant_for(order_id, look.armed(0)), look.firings())
+        firings = look.firings()
+        moments = capsule.of_journal(order_id, look.journal(), tables, said, firings)
+        return capsule.write(file, order_id, moments, strands.meant_for(order_id, look.armed(0)), firings)
     finally:
         look.close()

@@ -217,7 +217,7 @@ class SteppingRun(Run):
         with answering():
             broken = self.firings or self._armed() or self._watch.has_fired()
             dead = not all(halt.alive for halt in self._watch.halts())
-        ways = {Outcome.FAILED, Outcome.DEFERRED, Outcome.REDELIVERED}
+        ways = {Outcome.FAILED, Outcome.DEFERRED, Outcome.REDELIVERED, Outcome.SECOND_COPY}
         odd = any(event["outcome"] in ways for event in self._course.events)
         return bool(broken) or dead or odd or any(moment.died for moment in self.moments)
 
@@ -337,6 +337,7 @@ class SteppingRun(Run):
             queues,
             messages,
             claims,
+            list(self.firings),
         )
 
     def _carried(self, new: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ FROM orders o WHERE order_id = :order_id;
 
 -- name: fired
 -- What has fired since: at the order, or at a process or server as a whole. Pauses are what stepping itself does.
-SELECT id, kind, step, side, attempt, process FROM lab.firings
+SELECT id, kind, step, side, attempt, process, fired_at, unwritten FROM lab.firings
 WHERE id > :after AND (order_id = :order_id OR step IS NULL) AND kind <> 'pause' ORDER BY id;
 
 -- name: newest_firing^

@@ -102,8 +102,8 @@ class Watch:
         rows = list(queries.fired(self.connection, order_id=self._order_id, after=self._fired))
         if rows:
             self._fired = rows[-1][0]
-        names = ("kind", "step", "side", "attempt", "process")
-        return [dict(zip(names, row[1:], strict=True)) for row in rows]
+        names = ("kind", "step", "side", "attempt", "process", "at", "unwritten")
+        return [dict(zip(names, (*row[1:6], _utc(row[6]), row[7]), strict=True)) for row in rows]
 
     def take_over(self, seconds: float) -> int | None:
         """Make the pause that halts the order at every gate this connection's own; None if there is none."""

@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import aiosql
 import psycopg
@@ -21,7 +20,6 @@ from psycopg.rows import dict_row
 
 from orderlab import dead_letters, topology
 from orderlab.connecting import connect
-from orderlab.order import Design, Status
 from orderlab.verdicts.rules import Evidence, Judgement, judge, where_queued
 from orderlab.verdicts.verdict import Verdict
 
@@ -161,7 +159,7 @@ class Judge:
         with connect(self._database_url, row_factory=dict_row) as connection:
             return [
                 replace(
-                    _evidence(row),
+                    Evidence.of(row),
                     told=row["order_id"] in told,
                     seen=None if seen is None else seen.get(row["order_id"], frozenset()),
                     inbox=None if arrived is None else tuple(arrived.get(row["order_id"], ())),
@@ -220,22 +218,3 @@ def _silence(evidence: Sequence[Evidence], queues: Queues) -> float:
 def _at_its_end(evidence: Evidence, judged: Judgement) -> bool:
     """Whether all is known: acknowledged, stopped until somebody helps, or not even there."""
     return judged.ended or (evidence.status is None and not evidence.told)
-
-
-def _evidence(row: Mapping[str, Any]) -> Evidence:
-    if row["status"] is None:
-        return Evidence(row["order_id"], firings=tuple(row["firings"]), halts=tuple(row["halts"]))
-    events = ({**event, "label": f"{event['step']}{event['part'] or ''}"} for event in row["events"])
-    return Evidence(
-        row["order_id"],
-        status=Status(row["status"]),
-        design=Design(row["design_outbox"], row["design_idempotent_consumer"]),
-        deliveries=row["deliveries"],
-        charges=row["charges"],
-        wants=int(row["wants"]),
-        notifications=tuple(row["notifications"]),
-        outbox=tuple(row["outbox"]),
-        events=tuple(events),
-        halts=tuple(row["halts"]),
-        firings=tuple(row["firings"]),
-    )

@@ -61,6 +61,25 @@ class Evidence:
     seen: frozenset[str] | None = None  # types that a queue on the fanouts has seen; None: nobody listened
     inbox: tuple[tuple[str, str], ...] | None = None  # (audience, webhook id) of what arrived; None: not reachable
 
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Evidence:
+        """What a row of `lab.evidence` holds, with the order's events, halts and firings."""
+        if row["status"] is None:
+            return cls(row["order_id"], firings=tuple(row["firings"]), halts=tuple(row["halts"]))
+        return cls(
+            row["order_id"],
+            status=Status(row["status"]),
+            design=Design(row["design_outbox"], row["design_idempotent_consumer"]),
+            deliveries=row["deliveries"],
+            charges=row["charges"],
+            wants=int(row["wants"]),
+            notifications=tuple(row["notifications"]),
+            outbox=tuple(row["outbox"]),
+            events=tuple({**event, "label": f"{event['step']}{event['part'] or ''}"} for event in row["events"]),
+            halts=tuple(row["halts"]),
+            firings=tuple(row["firings"]),
+        )
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -205,9 +224,15 @@ def _unnotified(e: Evidence) -> Iterable[Finding]:
 
 
 def _acked(e: Evidence) -> bool:
-    """Whether the last delivery is known to have been acknowledged, and no message comes again for all we know."""
-    acks = [event for event in _went_well(e, "19") if event["data"].get("fault") != "drop"]
-    return len({event["attempt"] for event in acks}) >= e.deliveries > 0
+    """Whether each copy of the message that was delivered is known to have been acknowledged: none comes again."""
+    copies = {event["attempt"]: event["data"].get("copy") or event["attempt"] for event in e.events if _is_12(event)}
+    acks = {event["attempt"] for event in _went_well(e, "19") if event["data"].get("fault") != "drop"}
+    delivered = {copies.get(attempt, attempt) for attempt in range(1, e.deliveries + 1)}
+    return bool(delivered) and delivered <= {copies.get(attempt, attempt) for attempt in acks}
+
+
+def _is_12(event: Event) -> bool:
+    return str(event["label"]) == "12"
 
 
 def _published(e: Evidence, kind: str, label: str) -> bool:

@@ -59,5 +59,20 @@ class Verdict:
         return [line for _, line in sorted(happened)]
 
 
+SETTLED_AFTER = 2.0
+"""Seconds without news after which what is nowhere to be found is called lost."""
+
+
+def so_far(evidence: Evidence, still: float) -> tuple[tuple[Finding, ...], bool]:
+    """What is wrong with an order as it stands, worst first, for who looks on; and whether that is all.
+
+    `still` is for how many seconds there has been no news of it: what was done is nowhere to be found until it is
+    written down.
+    """
+    judged, settled = judge(evidence), still >= SETTLED_AFTER
+    certain = [each for each in judged.findings if each.word is not Word.LOST or settled]
+    return tuple(sorted(certain, key=lambda each: (-_badness(each.word), each.what))), judged.ended
+
+
 def _badness(word: Word) -> int:
     return list(Word).index(word)

@@ -3,25 +3,13 @@
 -- name: evidence
 -- One row an order: how it stands, its charges, notifications, messages and journal, who is halted and what has fired.
 -- An order that is asked for and is not there has a row without a status.
-SELECT asked.order_id, o.status, o.rejection_reason, o.deliveries,
-       o.design_outbox, o.design_idempotent_consumer,
-       (SELECT count(*) FROM payments p WHERE p.order_id = asked.order_id) AS charges,
-       (SELECT coalesce(sum(quantity), 0) FROM order_items i WHERE i.order_id = asked.order_id) AS wants,
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('id', event_id, 'audience', audience, 'status', status,
-                                                     'reason', reason) ORDER BY created_at, audience), '[]')
-        FROM notifications n WHERE n.order_id = asked.order_id) AS notifications,
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('type', type, 'audience', data ->> 'audience',
-                                                     'published', published_at IS NOT NULL) ORDER BY seq), '[]')
-        FROM outbox b WHERE b.order_id = asked.order_id) AS outbox,
-       (SELECT coalesce(jsonb_agg(to_jsonb(e) ORDER BY started_at, id), '[]')
-        FROM order_events e WHERE e.order_id = asked.order_id) AS events,
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('step', step, 'side', side, 'process', process) ORDER BY id), '[]')
-        FROM lab.halted h WHERE h.order_id = asked.order_id AND alive) AS halts,
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', kind, 'step', step, 'side', side, 'process', process,
-                                                     'at', fired_at) ORDER BY id), '[]')
-        FROM lab.firings f WHERE f.order_id = asked.order_id AND kind <> 'pause') AS firings
+SELECT asked.order_id, e.status, e.deliveries, e.design_outbox, e.design_idempotent_consumer, e.charges, e.wants,
+       e.notifications, e.outbox,
+       (SELECT coalesce(jsonb_agg(to_jsonb(j) ORDER BY started_at, id), '[]')
+        FROM order_events j WHERE j.order_id = asked.order_id) AS events,
+       lab.halted_at(asked.order_id) AS halts, lab.fired_at_order(asked.order_id) AS firings
 FROM unnest(:order_ids::text[]) WITH ORDINALITY AS asked (order_id, nth)
-LEFT JOIN orders o ON o.order_id = asked.order_id
+LEFT JOIN lab.evidence e ON e.order_id = asked.order_id
 ORDER BY asked.nth;
 
 -- name: every_order

@@ -31,7 +31,7 @@ def labels(page: Page) -> list[str]:
 def test_one_press_ends_in_nineteen_steps_and_two_webhooks(visit: Visit, lab: RunningLab) -> None:
     page = visit()
     order_id = press(page)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Pedido creado")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Pedido confirmado")
     expect(page.locator("#status")).to_have_text("CONFIRMED")
     for label in ("19", "18a", "18b", "11"):
         expect(page.locator(f'#steps [data-step="{label}"]')).to_be_visible()
@@ -104,7 +104,7 @@ def test_english_is_one_click_away_and_remembered(visit: Visit) -> None:
     expect(page.get_by_role("button")).to_have_text("Crear Pedido")
     page.get_by_role("link", name="English").click()
     press(page, "Create Order")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Order created")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Order confirmed")
     expect(page.locator("html")).to_have_attribute("lang", "en")
     expect(page.locator('#steps [data-step="19"]')).to_contain_text("ACK message")
 

@@ -46,7 +46,7 @@ def bodies(run: str) -> dict[str, dict[str, Any]]:
 def without_ids(value: Any, run: str) -> Any:
     """The same for both systems: what is random or a time is a word, the run's name is gone."""
     if isinstance(value, dict):
-        changing = {"webhook_id", "iat", "exp", "jti", "timestamp", "created_at", "updated_at"}
+        changing = {"copy", "copies", "webhook_id", "iat", "exp", "jti", "timestamp", "created_at", "updated_at"}
         return {name: "…" if name in changing else without_ids(each, run) for name, each in value.items()}
     if isinstance(value, list):
         return [without_ids(each, run) for each in value]
@@ -135,7 +135,8 @@ def as_seen(exchange: str, raw: amqp.Message, run: str) -> str:
         assert headers[name]
         headers[name] = "…"
     assert raw.properties["message_id"] == raw.headers["cloudEvents_id"]
-    kept = {name: raw.properties.get(name) for name in ("delivery_mode", "content_type", "content_encoding")}
+    kept = {name: raw.properties.get(name) for name in ("delivery_mode", "content_type", "content_encoding", "app_id")}
+    assert raw.properties["correlation_id"]
     body = json.loads(raw.body)
     return json.dumps(without_ids([exchange, headers, kept, body], run), sort_keys=True)
 

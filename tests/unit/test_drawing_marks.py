@@ -9,7 +9,7 @@ import pytest
 
 from orderlab.drawing.drawing import Drawing, sequence_svg, sequence_text
 from orderlab.drawing.marks import Mark
-from orderlab.drawing.rows import observed
+from orderlab.drawing.rows import Run, observed
 from orderlab.drawing.svg import WIDE, svg
 from orderlab.drawing.words import ENGLISH, LANGUAGES
 from orderlab.sequence import CONSUME_ORDER_CREATED, ORDER_ID_FREE, STEPS
@@ -66,7 +66,8 @@ def test_a_missing_arrow_is_a_ghost_in_its_place_dashed_hollow_and_called_missin
     assert list(drawn) == [str(n) for n in range(1, 20)]
     for label in ("9", "15"):
         assert "stroke-dasharray" in drawn[label].find(f"{SVG}path").attrib  # type: ignore[union-attr]
-        assert drawn[label].find(f"{SVG}rect").get("fill") != drawn["8"].find(f"{SVG}rect").get("fill")  # type: ignore[union-attr]
+        badges = [drawn[which].findall(f"{SVG}rect")[-1] for which in (label, "8")]
+        assert badges[0].get("fill") != badges[1].get("fill")
         assert "missing" in says(drawn[label])
         assert "data-outcome" not in drawn[label].attrib
         assert not [t for t in drawn[label].iter(f"{SVG}text") if t.get("class") == "time"]
@@ -94,13 +95,13 @@ def test_a_ghost_stands_in_the_first_run_not_in_a_later_delivery() -> None:
 def test_every_mark_is_told_by_a_word_in_each_language(mark: Mark, language: str) -> None:
     speak = LANGUAGES[language]
     (run,) = observed(happy()[:1], speak)
-    marked = replace(run, arrows=(replace(run.arrows[0], mark=mark),))
+    marked = Run((replace(run.arrows[0], mark=mark),))
     assert speak.marks[mark] in says(arrows(svg([marked], speak, "", WIDE, ""))["1"])
 
 
 def test_an_absent_arrow_leaves_its_place_empty() -> None:
     (run,) = observed(happy()[:2], ENGLISH)
-    absent = replace(run, arrows=(replace(run.arrows[0], mark=Mark.ABSENT), run.arrows[1]))
+    absent = Run((replace(run.arrows[0], mark=Mark.ABSENT), run.arrows[1]))
     drawn, whole = svg([absent], ENGLISH, "", WIDE, ""), svg([run], ENGLISH, "", WIDE, "")
     assert list(arrows(drawn)) == ["2"]
     assert ET.fromstring(drawn).attrib["height"] == ET.fromstring(whole).attrib["height"]
@@ -121,7 +122,7 @@ def test_a_difference_is_set_off_by_a_bar_at_its_row_too() -> None:
     (run,) = observed(happy()[:2], ENGLISH)
     plain = svg([run], ENGLISH, "", WIDE, "")
     for mark in (Mark.ONLY_HERE, Mark.DIFFERS, Mark.LIT):
-        marked = replace(run, arrows=(replace(run.arrows[0], mark=mark), run.arrows[1]))
+        marked = Run((replace(run.arrows[0], mark=mark), run.arrows[1]))
         assert svg([marked], ENGLISH, "", WIDE, "").count("<rect") == plain.count("<rect") + 2
 
 

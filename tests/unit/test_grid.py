@@ -32,9 +32,17 @@ def test_the_text_has_a_line_a_design_and_side_and_a_column_a_step() -> None:
 def test_what_was_predicted_otherwise_is_marked_in_text_and_picture() -> None:
     grid = crashes(default=Word.LOST, as_drawn=Word.LOST)
     assert grid.text.splitlines()[-1] == "! before 9, default: predicted correct"
-    assert grid.svg.count('stroke-width="2.5"') == 1
-    assert "not as predicted" in grid.svg
-    assert "not as predicted" not in crashes(default=Word.CORRECT).svg
+    assert grid.svg.count('stroke-width="3"') == 1
+    assert "1 of 2 as predicted" in grid.text
+    assert 'stroke-width="3"' not in crashes(default=Word.CORRECT).svg
+
+
+def test_a_square_shows_what_was_predicted_beside_what_it_came_to_and_its_step_has_a_name() -> None:
+    (square,) = (g for g in ET.fromstring(crashes(default=Word.LOST).svg).iter(f"{SVG}g") if g.get("data-cell"))
+    assert ["".join(text.itertext()) for text in square.iter(f"{SVG}text")] == ["L", "·"]
+    assert square.findtext(f"{SVG}title") == "before 9, default: lost; predicted: correct"
+    for shown in (crashes(default=Word.LOST).svg, crashes(default=Word.LOST).text):
+        assert "Publish OrderCreated" in shown
 
 
 @pytest.mark.parametrize("kind", ["crash", "drop", "postgresql"])

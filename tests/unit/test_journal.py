@@ -119,3 +119,10 @@ def test_earlier_steps_join_the_order_and_its_trace(step: Steps) -> None:
     step.include(earlier.events)
     assert [(event.order_id, event.trace_id) for event in step.events] == [("ws-002", "0" * 32)]
     assert earlier.events[0].order_id == ""
+
+
+def test_what_is_known_of_a_step_beforehand_is_in_its_event_before_the_effect(step: Steps) -> None:
+    step.known = {ACK_MESSAGE.label: {"published_by": "relay"}}
+    assert step(ACK_MESSAGE, lambda: dict(step.events[-1].data)) == {"published_by": "relay"}
+    step(PROCESS_PAYMENT, lambda: None)
+    assert step.events[-1].data == {}

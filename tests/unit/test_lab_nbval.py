@@ -25,7 +25,7 @@ display(Image(base64.b64decode("{}"), format="png"))"""
 DRAW = """\
 from IPython.display import HTML
 import base64
-svg = '<svg><text class="time" x="1">{time}</text><text>{arrow}</text></svg>'
+svg = '<svg><text class="time" x="1">{time}</text><g class="times"><rect x="{time}"/></g><text>{arrow}</text></svg>'
 HTML('<img src="data:image/svg+xml;base64,' + base64.b64encode(svg.encode()).decode() + '">')"""
 
 
@@ -40,7 +40,9 @@ def shows(**data: str) -> nbformat.NotebookNode:
 
 
 def drawn(time: str, arrow: str) -> nbformat.NotebookNode:
-    svg = f'<svg><text class="time" x="1">{time}</text><text>{arrow}</text></svg>'
+    svg = (
+        f'<svg><text class="time" x="1">{time}</text><g class="times"><rect x="{time}"/></g><text>{arrow}</text></svg>'
+    )
     html = f'<img src="data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}">'
     return v4.new_output(
         "execute_result",

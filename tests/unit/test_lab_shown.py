@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import httpx
 import jwt
 import pytest
-from matplotlib.patches import Rectangle
 
 from orderlab.access.shown import Copy, Token
 from orderlab.drawing.timeline import Timeline
@@ -19,6 +20,7 @@ from orderlab.sequence import CONSUME_ORDER_CREATED, PROCESS_PAYMENT
 from tests.sample_events import event, happy
 
 SECRET = "x" * 40
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_a_token_shows_what_it_says_and_keeps_its_signature_back() -> None:
@@ -109,26 +111,43 @@ def test_an_order_without_a_final_status_or_with_a_post_unrecorded_is_not_at_its
     assert "further POST" in _missing({"status": "CONFIRMED", "events": ended()}, {"first", "second"})[0]
 
 
-def bars(timeline: Timeline) -> list[Rectangle]:
-    return [patch for patch in timeline.figure.axes[0].patches if isinstance(patch, Rectangle)]
+def bars(timeline: Timeline) -> list[dict[str, str]]:
+    return [bar.attrib for bar in ET.fromstring(timeline.svg).iter(f"{SVG}rect") if "data-step" in bar.attrib]
 
 
-def test_a_timeline_has_a_bar_a_step_where_it_began() -> None:
+def said(timeline: Timeline) -> list[str]:
+    return ["".join(text.itertext()) for text in ET.fromstring(timeline.svg).iter(f"{SVG}text")]
+
+
+def test_a_timeline_has_a_bar_a_step_where_it_began_and_its_words_are_text() -> None:
     timeline = Timeline(happy(), "ws-1")
-    assert [round(bar.get_x()) for bar in bars(timeline)] == [10 * n for n in range(19)]
-    assert [round(bar.get_y() + bar.get_height() / 2) for bar in bars(timeline)] == list(range(19))
+    assert [bar["data-step"] for bar in bars(timeline)] == [str(n) for n in range(1, 20)]
+    places = [float(bar["x"]) for bar in bars(timeline)]
+    apart = [b - a for a, b in pairwise(places)]
+    assert min(apart) > 0
+    assert max(apart) - min(apart) < 0.1, "one every 10 ms"
+    assert {"Publish OrderCreated", "ws-1", "PostgreSQL"} <= set(said(timeline))
 
 
-def test_a_timeline_hatches_what_ended_otherwise_and_says_how() -> None:
+def test_a_timeline_says_how_a_step_ended_and_its_bar_looks_otherwise() -> None:
     timeline = Timeline([event(CONSUME_ORDER_CREATED, 0), event(PROCESS_PAYMENT, 5, "declined")], "ws-1")
-    assert [bar.get_hatch() for bar in bars(timeline)] == [None, "////"]
-    assert any("declined" in text.get_text() for text in timeline.figure.axes[0].texts)
+    assert ["stroke-dasharray" in bar for bar in bars(timeline)] == [False, True]
+    assert "declined · 1.0 ms" in said(timeline)
     assert "[declined]" in timeline.text
+
+
+def test_what_took_milliseconds_can_be_seen_beside_an_outage_of_a_minute() -> None:
+    late = [event(CONSUME_ORDER_CREATED, 60_000, "redelivered", attempt=2), event(PROCESS_PAYMENT, 60_100, attempt=2)]
+    timeline = Timeline([*happy(), *late], "ws-1")
+    assert all(float(bar["width"]) >= 5 for bar in bars(timeline))
+    places = {bar["data-step"]: float(bar["x"]) for bar in bars(timeline)[:19]}
+    assert places["19"] - places["1"] > 100, "the minute does not press everything else together"
+    assert "+59.809 s" in said(timeline)
 
 
 def test_a_timeline_shows_as_a_picture_and_as_its_text() -> None:
     shown = Timeline(happy(), "ws-1")._repr_mimebundle_()
-    assert shown["image/png"].startswith("iVBORw0KGgo")  # PNG
+    assert shown["text/html"].startswith('<img alt="')
     assert "Publish OrderCreated" in shown["text/plain"]
 
 

@@ -63,6 +63,33 @@ def test_a_moment_reads_the_same_every_time_and_lights_its_arrow() -> None:
     assert moment.drawing.text.splitlines()[2].endswith("JWT token ◀ now")
 
 
+def test_a_moment_shows_its_own_arrow_and_the_whole_diagram_when_asked() -> None:
+    moment = moments()[2]
+    assert [line.split()[0] for line in str(moment).splitlines() if "→" in line] == ["3"]
+    assert [line.split()[0] for line in moment.drawing.text.splitlines()] == ["1", "2", "3"]
+    assert moment.drawing.svg != moment.arrow.svg if moment.arrow else False
+
+
+def test_arrows_of_one_transaction_are_lit_together() -> None:
+    text = str(Moment("ws-1", [event("14"), event("15c"), event("16")], ("15c", "16")))
+    assert [line.split()[0] for line in text.splitlines() if line.endswith("◀ now")] == ["15c", "16"]
+
+
+def test_a_crash_shows_where_it_hit_and_what_died_with_it() -> None:
+    lost = {**event("15"), "event_id": "1"}
+    hit = {"kind": "crash", "step": "16", "side": "before", "attempt": 1, "process": "worker"}
+    firing = {**hit, "at": "2026-01-01T00:00:16+00:00", "unwritten": [lost]}
+    text = str(Moment("ws-1", [event("12"), event("14")], died=True, firings=[firing]))
+    assert [line for line in text.splitlines() if "15" in line or "✗" in line] == [
+        " 15  Worker      ↺              Process payment ◀ not recorded",
+        "--- ✗ crash before 16: worker ---",
+    ]
+
+
+def test_an_arrow_that_is_to_come_is_shown_as_such() -> None:
+    assert "Publish OrderCreated ◀ later" in str(Moment("ws-1", [event("8")], before="9"))
+
+
 def test_a_moment_tells_all_of_it_in_text_and_escapes_it_in_html() -> None:
     moment = Moment(
         "ws-1",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orderlab.drawing.exports.captions import caption, name
 from orderlab.drawing.marks import Mark
-from orderlab.drawing.rows import Arrow, Band, Run, draws_5
+from orderlab.drawing.rows import Arrow, Band, Run, notes
 from orderlab.drawing.words import Words
 from orderlab.sequence import Lane, Outcome
 
@@ -22,8 +22,7 @@ def mermaid(runs: Sequence[Run], words: Words, title: str = "") -> str:
     lines += [f"participant {name(lane)} as {_text(words.lanes[lane])}" for lane in Lane]
     for row in (row for run in runs for row in run.rows):
         lines.append(_note(row.text) if isinstance(row, Band) else _message(row, words))
-    if draws_5(runs):
-        lines.append(_note(f"* {words.note_on_5}"))
+    lines += [_note(note) for note in notes(runs, words)]
     return "\n    ".join(lines) + "\n"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from orderlab.drawing.exports.captions import caption, name
 from orderlab.drawing.marks import Mark
-from orderlab.drawing.rows import Arrow, Band, Run, draws_5
+from orderlab.drawing.rows import Arrow, Band, Run, notes
 from orderlab.drawing.words import Words
 from orderlab.sequence import Lane, Outcome
 
@@ -23,9 +23,8 @@ def plantuml(runs: Sequence[Run], words: Words, title: str = "") -> str:
     lines += [f'participant "{_text(words.lanes[lane])}" as {name(lane)}' for lane in Lane]
     for row in (row for run in runs for row in run.rows):
         lines.append(f"== {_text(row.text)} ==" if isinstance(row, Band) else _message(row, words))
-    if draws_5(runs):
-        first, *_, last = Lane
-        lines.append(f"note over {name(first)}, {name(last)} : {_text(f'* {words.note_on_5}')}")
+    first, *_, last = Lane
+    lines += [f"note over {name(first)}, {name(last)} : {_text(note)}" for note in notes(runs, words)]
     return "\n".join([*lines, "@enduml", ""])
 
 

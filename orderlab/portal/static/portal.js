@@ -40,11 +40,10 @@ function listen(address) {
 function show(element, html) {
   if (element.dataset.html === html) return;
   const before = element.children.length;
-  const had = element.textContent;
   element.dataset.html = html;
   const template = document.createElement("template");
   template.innerHTML = html;
-  if (template.content.textContent === had) return;
+  if (template.innerHTML === element.innerHTML) return;
   element.replaceChildren(template.content);
   if (!element.matches("ol")) return;
   [...element.children].slice(before).forEach((item, n) => {

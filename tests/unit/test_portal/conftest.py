@@ -34,6 +34,8 @@ class FakeApi:
         self.breaches: list[str] = []
         self.orders: dict[str, dict[str, Any]] = {}
         self.events: dict[str, list[dict[str, Any]]] = {}
+        self.firings: dict[str, list[dict[str, Any]]] = {}
+        self.evidence: dict[str, dict[str, Any]] = {}
         self.contents: dict[str, Any] = {}
         self.logins = 0
         self.on_request: Callable[[httpx.Request], httpx.Response | None] = lambda request: None
@@ -103,9 +105,23 @@ class FakeApi:
         if "wait" in parse_qs(request.url.query.decode()) and self.on_poll:
             self.on_poll.pop(0)()
         told = sorted(self.events[order_id], key=lambda event: (event["step"], event["part"] or ""))
-        return httpx.Response(
-            200, json={"order_id": order_id, "status": self.orders[order_id]["status"], "events": told}
-        )
+        order = self.orders[order_id]
+        final = order["status"] in ("CONFIRMED", "REJECTED")
+        outbox = [{"type": f"Order{order['status'].title()}", "audience": None, "published": True}]
+        outbox += [{"type": "Notification", "audience": a, "published": True} for a in ("operations", "customer")]
+        there = [{"id": a, "audience": a, "status": "delivered", "reason": None} for a in ("operations", "customer")]
+        evidence = {
+            "deliveries": max((event["attempt"] for event in told if event["step"] == 12), default=0),
+            "charges": int(order["status"] == "CONFIRMED"),
+            "wants": sum(item["quantity"] for item in order["items"]),
+            "design": order["design"],
+            "notifications": there if any(event["part"] for event in told) else [],
+            "outbox": outbox if final else [],
+            "halts": [],
+            "still": 0,
+        } | self.evidence.get(order_id, {})
+        body = {"order_id": order_id, "status": order["status"], "events": told}
+        return httpx.Response(200, json={**body, "firings": self.firings.get(order_id, []), "evidence": evidence})
 
     def happen(
         self, order_id: str, *steps: int | Step, status: str | None = None, outcome: str = "ok", name: str = ""

@@ -17,6 +17,7 @@ from babel.messages.mofile import read_mo
 from flask import Flask
 
 from orderlab.client import ApiProblem, OrdersClient
+from orderlab.drawing.colours import fingerprint
 from orderlab.drawing.words import SPANISH
 from orderlab.portal import create_app, translate
 from orderlab.portal.parts import Reader
@@ -152,6 +153,77 @@ def test_a_rejected_order_says_why(api: Any, browser: Any, outcome: str, step: i
     assert 'id="status">REJECTED' in page
     assert said in page
     assert len(re.findall("<span", re.search(r'<div class="way.*?</div>', page, re.S)[0])) == way
+
+
+def ended(api: Any, browser: Any, status: str = "CONFIRMED", **evidence: Any) -> str:
+    """The page of an order that has come to its end."""
+    order_id = press(browser)
+    for happen in api.travel(order_id):
+        happen()
+    api.orders[order_id]["status"] = status
+    api.evidence[order_id] = {"charges": int(status == "CONFIRMED"), **evidence}
+    return browser.get(f"/orders/{order_id}")
+
+
+TICK = 'class="sign good"'
+GIVEN_UP = [{"id": "1", "audience": "operations", "status": "failed", "reason": "given up"}]
+
+
+def test_an_order_that_went_well_has_a_tick_and_its_verdict(api: Any, browser: Any) -> None:
+    page = ended(api, browser)
+    assert TICK in page
+    assert "<h1>Pedido confirmado</h1>" in page
+    assert 'id="verdict">correcto' in page
+    assert "outbox y consumidor idempotente" in page, "the design is shown"
+
+
+@pytest.mark.parametrize(
+    ("status", "evidence", "says"),
+    [
+        ("CONFIRMED", {"charges": 2}, "Al cliente se le cobró más de una vez"),
+        ("REJECTED", {"charges": 1}, "Al cliente se le cobró un pedido rechazado"),
+        ("REJECTED", {"charges": 0}, "Las existencias no cuadran"),  # nothing was given back
+        ("CONFIRMED", {"notifications": GIVEN_UP, "still": 9}, "Algo se perdió"),
+        ("REJECTED", {"charges": 0, "wants": 0}, "Pedido rechazado"),
+    ],
+)
+def test_no_tick_and_no_word_of_success_stand_over_an_order_that_went_wrong_or_was_rejected(
+    api: Any, browser: Any, status: str, evidence: dict[str, Any], says: str
+) -> None:
+    page = ended(api, browser, status, **evidence)
+    assert TICK not in page
+    assert re.search(r"<h1>(.*?)</h1>", page)[1].startswith(says)
+    assert "pagado" not in page
+    assert "Pedido creado" not in page
+
+
+def test_what_is_not_there_yet_is_not_called_lost(api: Any, browser: Any) -> None:
+    page = ended(api, browser, notifications=GIVEN_UP, still=0.1)
+    assert "Algo se perdió" not in page
+    assert TICK not in page
+
+
+def test_a_crash_and_what_died_with_it_are_on_the_page(api: Any, browser: Any) -> None:
+    order_id = press(browser)
+    api.happen(order_id, 12, 13, 14)
+    lost = api.events[order_id].pop()  # 14, of which no record is left
+    hit = {"kind": "crash", "step": "15", "side": "before", "attempt": 1, "process": "worker", "at": lost["ended_at"]}
+    api.firings[order_id] = [{**hit, "unwritten": [lost]}]
+    page = browser.get(f"/orders/{order_id}")
+    steps = page[page.index('id="steps"') : page.index("</ol>")]
+    assert '<li class="band broken">✗ crash antes de 15: worker</li>' in steps
+    assert re.search(r'<li class="ok unrecorded" data-step="14">.*sin registro', steps)
+    assert "✗ crash antes de 15: worker" in re.search(r"<pre>(.*?)</pre>", page, re.S)[1]
+
+
+def test_a_drawing_by_itself_may_bring_its_own_colours_for_the_dark_and_nothing_else(app: Flask, browser: Any) -> None:
+    order_id = press(browser)
+    answer = app.test_client().get(f"/orders/{order_id}/sequence.svg")
+    policy = answer.headers["Content-Security-Policy"]
+    (sheet,) = re.findall(r"<style>(.*?)</style>", answer.text)
+    assert fingerprint(sheet) in policy
+    assert "unsafe" not in policy
+    assert "style-src" not in app.test_client().get("/inbox").headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("query", ["", "?compact=1"])
