@@ -230,8 +230,8 @@ def notify(database_url: str, amqp_url: str, ready: threading.Barrier) -> None:
         told = json.loads(delivery.body)
         arrow = find_step("18a" if told["data"]["audience"] == "operations" else "18b")
         written = events(told["data"]["order_id"], [arrow], is_open=False)
-        settled = {"event_id": told["event_id"], "status": "delivered", "reason": None, "events": written}
-        database.execute(queries.settle_notification.sql, settled).fetchone()
+        settled = {"delivered": [told["event_id"]], "events": written}
+        database.execute(queries.settle_delivered.sql, settled).fetchone()
         channel.basic_ack(delivery.delivery_tag)
 
     consume(channel, OUT, process, ready)

@@ -100,10 +100,18 @@ ORDER BY seq LIMIT :most FOR UPDATE SKIP LOCKED;
 SELECT event_id, order_id, type, source, data, traceparent, created_at
 FROM outbox WHERE event_id = :event_id AND published_at IS NULL FOR UPDATE SKIP LOCKED;
 
--- name: settle_notification^
--- 18a, 18b: the webhook was delivered, or given up with a reason. What is delivered stays delivered.
+-- name: settle_delivered^
+-- 18a, 18b: webhooks that were delivered.
 WITH told AS (
-    UPDATE notifications SET status = :status, reason = :reason, updated_at = clock_timestamp()
+    UPDATE notifications SET status = 'delivered', reason = NULL, updated_at = clock_timestamp()
+    WHERE event_id = ANY(:delivered) AND status <> 'delivered'
+)
+SELECT record_events(:events);
+
+-- name: settle_failed^
+-- 18a, 18b: a webhook that was given up with a reason. What is delivered stays delivered.
+WITH told AS (
+    UPDATE notifications SET status = 'failed', reason = :reason, updated_at = clock_timestamp()
     WHERE event_id = :event_id AND status <> 'delivered'
 )
 SELECT record_events(:events);

@@ -53,6 +53,7 @@ GATES = (
     "INSERT ON lab.firings, lab.halts",
     "UPDATE (released_at, reason) ON lab.halts",
     "SELECT, INSERT, UPDATE, DELETE ON lab.listeners",
+    "SELECT ON lab.watchers",
 )
 """What each process may do besides, for its gates."""
 

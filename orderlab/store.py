@@ -6,17 +6,16 @@ import json
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import aiosql
 import psycopg
-from psycopg.rows import dict_row
-from psycopg_pool import ConnectionPool
 
 from orderlab.errors import AlreadyPublished, DatabaseAway, DatabaseBusy, UnprocessableMessage
 from orderlab.journal import Event, Events
@@ -39,20 +38,14 @@ queries = aiosql.from_str(
 )
 
 
-def open_pool(database_url: str, size: int) -> ConnectionPool[psycopg.Connection[Row]]:
-    """A pool of `size` connections, each statement its own transaction. It opens whether or not the server is there.
+class Connections(Protocol):
+    """Where a store gets its connections, each in autocommit, with rows as dictionaries."""
 
-    A caller waits two seconds for a connection and is then told; a new caller makes the pool try the server anew.
-    """
-    return ConnectionPool(
-        database_url,
-        kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": 3},
-        min_size=1,
-        max_size=size,
-        timeout=2,
-        reconnect_timeout=1,
-        open=True,
-    )
+    def connection(self) -> AbstractContextManager[psycopg.Connection[Row]]:
+        """One, for the time of the block."""
+
+    def check(self) -> None:
+        """Throw away those that broke."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ class Found:
 class Store:
     """The database as one service sees it. Every method can raise `DatabaseAway` and `DatabaseBusy`."""
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection[Row]]) -> None:
+    def __init__(self, pool: Connections) -> None:
         self.pool = pool
 
     def _run(self, query: Callable[..., Any], /, **parameters: Any) -> Any:
@@ -292,11 +285,19 @@ class Store:
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise DatabaseAway from error
 
-    def settle_notification(self, event_id: str, status: str, reason: str | None, events: Events) -> None:
-        """18a, 18b: the webhook was delivered, or given up with a reason."""
+    def settle_delivered(self, delivered: Sequence[tuple[str, Events]]) -> None:
+        """18a, 18b: these webhooks were delivered: their ids, and what happened to each."""
         self._run(
-            _scalar(queries.settle_notification), event_id=event_id, status=status, reason=reason, events=_rows(events)
+            _scalar(queries.settle_delivered),
+            delivered=[event_id for event_id, _ in delivered],
+            events=_rows([event for _, events in delivered for event in events]),
         )
+        for _, events in delivered:
+            events.written()
+
+    def settle_failed(self, event_id: str, reason: str, events: Events) -> None:
+        """18a, 18b: the webhook was given up."""
+        self._run(_scalar(queries.settle_failed), event_id=event_id, reason=reason, events=_rows(events))
         events.written()
 
     def flush_journal(self, events: Events, published: Sequence[str]) -> None:

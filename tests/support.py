@@ -20,6 +20,7 @@ import httpx
 import jwt
 import psycopg
 from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool
 
 from orderlab import schema, stack
 from orderlab.stack import Home
@@ -124,7 +125,7 @@ class RunningLab:
         while True:
             try:
                 with psycopg.connect(self.database_url, autocommit=True) as connection:
-                    connection.execute("LISTEN order_events")
+                    connection.execute("LISTEN order_events; SELECT lab.watch()")
                     while True:
                         if found := condition():
                             return found
@@ -249,6 +250,17 @@ class RunningLab:
         finally:
             process.terminate()
             process.wait(timeout=10)
+
+
+def open_pool(database_url: str, size: int) -> ConnectionPool[psycopg.Connection[dict[str, Any]]]:
+    """A pool for threads, where there is no eventlet: each statement is its own transaction."""
+    return ConnectionPool(
+        database_url,
+        kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": 3},
+        min_size=1,
+        max_size=size,
+        open=True,
+    )
 
 
 def problem(response: httpx.Response, status: int) -> dict[str, Any]:

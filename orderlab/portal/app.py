@@ -22,6 +22,7 @@ from orderlab.faults.gates import Gates, OpenGates
 from orderlab.portal.pages import pages
 from orderlab.portal.parts import Parts, Reader
 from orderlab.portal.progress import language, speak
+from orderlab.portal.receiver import Receiver
 from orderlab.portal.store import Database, Inbox, Reports
 from orderlab.portal.texts import AUDIENCE, DESIGN, HEADLINE, LANGUAGES, PAYMENT, REJECTION, STATUS, VERDICT, WRONG
 from orderlab.portal.webhooks import webhooks
@@ -37,6 +38,16 @@ CONTENT_SECURITY_POLICY = (
 
 DRAWING_STYLE = f"; style-src {fingerprint(STYLE)}"
 """A drawing that is opened by itself brings its colours for the dark."""
+
+HARDENED = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+FRESH = {"Cache-Control": "no-store"}
 
 
 def create_app(settings: Settings, gates: Gates | None = None, client: OrdersClient | None = None) -> Flask:
@@ -58,14 +69,10 @@ def create_app(settings: Settings, gates: Gates | None = None, client: OrdersCli
     gates = gates or OpenGates()
     client = client or OrdersClient(settings.api_url, held=lambda: bool(gates.armed))
     database = Database(settings.portal_data)
-    app.extensions["orderlab"] = Parts(
-        client,
-        Reader(client),
-        Inbox(database),
-        Reports(database, client),
-        Webhook(settings.webhook_secret),
-        gates,
-    )
+    inbox, webhook = Inbox(database), Webhook(settings.webhook_secret)
+    app.extensions["orderlab"] = Parts(client, Reader(client), inbox, Reports(database, client), webhook, gates)
+    receiver = Receiver(app.wsgi_app, doors, webhook, inbox, {**HARDENED, **FRESH}, MOST_BYTES)
+    app.wsgi_app = receiver  # type: ignore[method-assign]  # Flask's own way to put something in front of it
     Babel(app, locale_selector=_choose_language)
     csrf = CSRFProtect(app)
     csrf.exempt(webhooks)  # signed
@@ -118,16 +125,11 @@ def _remember_language() -> None:
 
 
 def _harden(response: Response) -> Response:
-    headers = response.headers
-    drawing = response.mimetype == "image/svg+xml" and request.endpoint != "static"
-    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY + (DRAWING_STYLE if drawing else "")
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Frame-Options"] = "DENY"
-    headers["Referrer-Policy"] = "same-origin"
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    response.headers.update(HARDENED)
+    if response.mimetype == "image/svg+xml" and request.endpoint != "static":
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY + DRAWING_STYLE
     if request.endpoint != "static":
-        headers["Cache-Control"] = "no-store"
+        response.headers.update(FRESH)
     return response
 
 

@@ -16,6 +16,7 @@ import eventlet
 
 eventlet.monkey_patch()
 
+import gc
 import importlib
 import logging
 import sys
@@ -59,6 +60,8 @@ def main(name: str) -> None:
         "max_workers": WORKERS[name],
     }
     module = importlib.import_module(f"orderlab.services.{name.replace('-', '_')}")
+    gc.freeze()  # what was imported is there to stay: no need to look through it again and again
+    gc.set_threshold(20_000, 20, 50)
     run([getattr(module, SERVICES[name])], config)
 
 

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,14 +20,18 @@ from orderlab.errors import DatabaseAway, DatabaseBusy
 from orderlab.faults.keeper import Gatekeeper
 from orderlab.gateway import Gateway
 from orderlab.journal import Events, Steps
+from orderlab.services.connections import Pool
+from orderlab.services.together import Together
 from orderlab.settings import Settings
-from orderlab.store import Store, open_pool
+from orderlab.store import Store
 from orderlab.trace import trace_id
 
 POOL_SIZE = 10
 MOST_WAITING = 100_000
 """Events kept in memory while the database is away; beyond that the oldest are given up, and that is logged."""
 
+SILENT = 0.02
+"""Seconds between looks whether those have ended who do not know yet that somebody listens."""
 LINGER = 5.0
 """Seconds for which the listener goes on when nobody waits any more."""
 
@@ -39,7 +43,7 @@ class Database(SharedExtension):
 
     def setup(self) -> None:
         self.url = Settings.from_environment().database_url
-        self.pool = open_pool(self.url, POOL_SIZE)
+        self.pool = Pool(self.url, POOL_SIZE)
         self.store = Store(self.pool)
         self._events, self._published = Events(), list[str]()
         self._work = Semaphore(0)
@@ -110,6 +114,21 @@ class StoreProvider(DependencyProvider):
 
     def get_dependency(self, worker_ctx: Any) -> Store:
         return self.database.store
+
+
+class DeliveredProvider(DependencyProvider):
+    """Gives the notifier the way to write down that a webhook was delivered, with others of the same moment."""
+
+    database = Database()
+
+    def setup(self) -> None:
+        self._write = Together[tuple[str, Events]](self._settle)
+
+    def get_dependency(self, worker_ctx: Any) -> Callable[[str, Events], None]:
+        return lambda event_id, events: self._write((event_id, events))
+
+    def _settle(self, delivered: list[tuple[str, Events]]) -> None:
+        self.database.store.settle_delivered(delivered)
 
 
 class GatewayProvider(DependencyProvider):
@@ -190,18 +209,21 @@ class Listener(DependencyProvider):
             self._wanted.wait()
             try:
                 with psycopg.connect(self.database.url, autocommit=True) as connection:
-                    connection.execute("LISTEN order_events")
+                    connection.execute("LISTEN order_events; SELECT lab.watch()")
+                    silent = _silent_writers(connection)
                     self._ready.set()
                     self._wake(list(self._waiting))  # whatever was missed while nobody listened
-                    self._listen(connection)
+                    self._listen(connection, silent)
             except psycopg.OperationalError:
                 self._ready.clear()
                 self.database.wait_until_back()
 
-    def _listen(self, connection: psycopg.Connection[Any]) -> None:
+    def _listen(self, connection: psycopg.Connection[Any], silent: list[str]) -> None:
         while self._waiting or time.monotonic() < self._wanted_at + LINGER:
-            for heard in connection.notifies(timeout=LINGER, stop_after=1):
+            for heard in connection.notifies(timeout=SILENT if silent else LINGER, stop_after=1):
                 self._wake([heard.payload])
+            if silent and not (silent := _silent_writers(connection, silent)):
+                self._wake(list(self._waiting))
         self._wanted.clear()
         self._ready.clear()
 
@@ -209,3 +231,9 @@ class Listener(DependencyProvider):
         for order_id in order_ids:
             for signal in self._waiting.pop(order_id, []):
                 signal.send()
+
+
+def _silent_writers(connection: psycopg.Connection[Any], of: list[str] | None = None) -> list[str]:
+    """Transactions that began before we listened, and will tell nobody what they record."""
+    row = connection.execute("SELECT lab.silent_writers(%s)", (of,)).fetchone()
+    return list(row[0]) if row else []

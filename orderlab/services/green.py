@@ -32,28 +32,27 @@ def wait(gen: Any, fileno: int, interval: float = 0.0, timeout: float | None = N
         wanted = next(gen)
         while True:
             seconds = interval if deadline is None else max(0.0, min(interval, deadline - monotonic()))
-            wanted = gen.send(_until_ready(fileno, wanted, seconds)) or wanted
+            wanted = gen.send(_ready(fileno, wanted) or until_ready(fileno, wanted, seconds)) or wanted
             if deadline is not None and monotonic() >= deadline:
                 raise psycopg.errors._WaitTimeout("wait timeout expired")
     except StopIteration as end:
         return end.value
 
 
-def _until_ready(fileno: int, wanted: int, seconds: float) -> int:
-    """What of `wanted` the socket is ready for; nothing after `seconds`."""
-    if ready := _ready(fileno, wanted):
-        return ready
+def until_ready(fileno: int, wanted: int, seconds: float | None = None) -> int:
+    """What of `wanted` the socket is ready for; nothing after `seconds`. Meanwhile other greenlets run."""
     hub, me = hubs.get_hub(), getcurrent()
     listeners = []
     if wanted & WAIT_R:
         listeners.append(hub.add(hub.READ, fileno, lambda _: me.switch(READY_R), me.throw, None))
     if wanted & WAIT_W:
         listeners.append(hub.add(hub.WRITE, fileno, lambda _: me.switch(READY_W), me.throw, None))
-    timer = hub.schedule_call_global(seconds, me.switch, READY_NONE)
+    timer = None if seconds is None else hub.schedule_call_global(seconds, me.switch, READY_NONE)
     try:
         return int(hub.switch())
     finally:
-        timer.cancel()
+        if timer:
+            timer.cancel()
         for listener in listeners:
             hub.remove(listener)
 

@@ -6,7 +6,6 @@ import json
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-import urllib3
 from nameko.extensions import DependencyProvider
 from standardwebhooks.webhooks import Webhook
 from tenacity import RetryCallState, RetryError, Retrying, stop_after_delay, wait_exponential
@@ -15,8 +14,9 @@ from orderlab import topology
 from orderlab.errors import UnprocessableMessage, WebhookGivenUp, WebhookRefused
 from orderlab.messages import AUDIENCES, Message
 from orderlab.sequence import WEBHOOK_CUSTOMER, WEBHOOK_FAILED, WEBHOOK_OPERATIONS
-from orderlab.services.database import JournalProvider, StoreProvider
+from orderlab.services.database import DeliveredProvider, JournalProvider, StoreProvider
 from orderlab.services.messaging import Delivery, deliver
+from orderlab.services.posting import Poster
 from orderlab.settings import Settings
 
 
@@ -25,9 +25,8 @@ class Webhooks:
 
     def __init__(self, settings: Settings) -> None:
         self._signer = Webhook(settings.webhook_secret)
-        self._url = f"{settings.portal_url}/webhooks"
         self._patience = float(settings.webhook_patience)
-        self._http = urllib3.PoolManager(maxsize=16, block=True, timeout=5, retries=False)  # trying again is ours
+        self._http = Poster(f"{settings.portal_url}/webhooks")
 
     def send(self, message: Message) -> int:
         """Deliver, trying again with back-off; return the tries it took. Raise `WebhookGivenUp` when patience ends."""
@@ -57,20 +56,16 @@ class Webhooks:
             }
         )
         now = datetime.now(UTC)
-        response = self._http.request(
-            "POST",
-            f"{self._url}/{message.data['audience']}",
-            body=payload.encode(),
-            headers={
-                "Content-Type": "application/json",
-                "webhook-id": message.id,
-                "webhook-timestamp": str(int(now.timestamp())),
-                "webhook-signature": self._signer.sign(message.id, now, payload),
-                "traceparent": message.traceparent,
-            },
-        )
-        if not 200 <= response.status < 300:
-            raise WebhookRefused(f"the inbox answered {response.status}")
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": message.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._signer.sign(message.id, now, payload),
+            "traceparent": message.traceparent,
+        }
+        status = self._http.post(f"/{message.data['audience']}", headers, payload.encode())
+        if not 200 <= status < 300:
+            raise WebhookRefused(f"the inbox answered {status}")
 
 
 class WebhooksProvider(DependencyProvider):
@@ -91,6 +86,7 @@ class Notifier:
     store = StoreProvider()
     journal = JournalProvider()
     webhooks = WebhooksProvider()
+    delivered = DeliveredProvider()
 
     @deliver(topology.NOTIFICATIONS["operations"])
     def notify_operations(self, delivery: Delivery) -> None:
@@ -115,7 +111,7 @@ class Notifier:
         except WebhookGivenUp as error:
             step.events[-1].name = WEBHOOK_FAILED
             step.note(reason=error.detail)
-            self.store.settle_notification(message.id, "failed", error.detail, step.events)
+            self.store.settle_failed(message.id, error.detail, step.events)
         else:
             step.note(tries=tries, webhook_id=message.id)
-            self.store.settle_notification(message.id, "delivered", None, step.events)
+            self.delivered(message.id, step.events)

@@ -1,13 +1,13 @@
 """Publishing with confirms: one connection for a whole process, on which many greenlets wait for theirs at once.
 
-Kombu's producer waits for one confirm at a time and keeps a connection for each that waits. Here what is to be
-published is written as it comes; one greenlet reads the broker's confirms, which then come in bunches, and wakes those
-whom they are for.
+Kombu's producer waits for one confirm at a time and keeps a connection for each that waits. Here what greenlets publish
+at one moment is written as one, and one greenlet reads the broker's confirms, which then come in bunches, and wakes
+those whom they are for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
@@ -15,8 +15,8 @@ from typing import Any
 import eventlet
 from amqp import spec
 from amqp.basic_message import Message as Body
+from amqp.method_framing import frame_writer
 from eventlet.event import Event as Signal
-from eventlet.semaphore import Semaphore
 from kombu import Connection
 
 from orderlab import topology
@@ -78,6 +78,32 @@ class Awaited:
             self.signal.send_exception(error)
 
 
+class Tray:
+    """Where frames are laid down; what has gathered goes out as one when the greenlets that can run have run."""
+
+    def __init__(self, write: Callable[[bytes], object], failed: Callable[[], object]) -> None:
+        self._really_write, self._failed = write, failed
+        self._pieces: list[bytes] = []
+        self._going = False
+
+    def write(self, frames: memoryview) -> None:
+        """Lay these down; they are copied, for amqp writes its next into the same place."""
+        self._pieces.append(bytes(frames))
+        if not self._going:
+            self._going = True
+            eventlet.spawn_n(self._go)
+
+    def _go(self) -> None:
+        try:
+            while self._pieces:
+                pieces, self._pieces = self._pieces, []
+                self._really_write(b"".join(pieces))
+        except AWAY:
+            self._failed()
+        finally:
+            self._going = False
+
+
 class Line:
     """One connection and channel to the broker, with everything of the topology declared on it."""
 
@@ -85,7 +111,6 @@ class Line:
         """Connect; raise what `AWAY` names."""
         self._awaited: dict[int, Awaited] = {}
         self._tag = 0
-        self._writing = Semaphore(1)
         self.broken = False
         self._connection = Connection(url, connect_timeout=CONNECT_TIMEOUT)
         try:
@@ -95,6 +120,8 @@ class Line:
                 entity(self._channel).declare()
             self._channel.events["basic_ack"].add(self._on_ack)
             self._channel.events["basic_nack"].add(self._on_nack)
+            amqp = self._channel.connection
+            amqp.frame_writer = frame_writer(amqp, Tray(amqp.transport.write, self.drop))
         except BaseException:
             self._connection.collect()
             raise
@@ -103,13 +130,12 @@ class Line:
     def send(self, letters: Sequence[Letter]) -> Awaited:
         """Write these; raise what `AWAY` names."""
         awaited = Awaited(len(letters))
-        with self._writing:  # one frame after the other
-            for letter in letters:
-                self._tag += 1
-                self._awaited[self._tag] = awaited
-                # basic_publish would first look whether the broker has said something: the reader does.
-                to = (0, letter.exchange, letter.routing_key, False, False)
-                self._channel.send_method(spec.Basic.Publish, "Bssbb", to, letter.as_amqp())
+        for letter in letters:
+            self._tag += 1
+            self._awaited[self._tag] = awaited
+            # basic_publish would first look whether the broker has said something: the reader does.
+            to = (0, letter.exchange, letter.routing_key, False, False)
+            self._channel.send_method(spec.Basic.Publish, "Bssbb", to, letter.as_amqp())
         return awaited
 
     def drop(self) -> None:

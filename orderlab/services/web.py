@@ -109,11 +109,14 @@ class _App(WsgiApp):
     def __init__(self, server: WebServer) -> None:
         super().__init__(server)
         self._doors = Doors.of(Settings.from_environment().allowed_hosts)
+        # Addresses without a name in them: there is nothing to match.
+        rules = (rule for rule in self.url_map.iter_rules() if not rule.arguments)
+        self._plain = {(method, rule.rule): rule.endpoint for rule in rules for method in rule.methods or ()}
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         try:
             self._doors.check(environ)
-            self.url_map.bind_to_environ(environ).match()
+            provider, values = self._find(environ)
         except (StrangeHost, OtherSite) as refusal:
             return problem(refusal)(environ, start_response)
         except WerkzeugMethodNotAllowed as error:
@@ -122,11 +125,23 @@ class _App(WsgiApp):
             return response(environ, start_response)
         except HTTPException:
             return problem(NotFound())(environ, start_response)
-        return super().__call__(environ, start_response)
+        request = Request(environ, shallow=True)  # as in Nameko's: its handler lets the body be read
+        request.path_values = values  # type: ignore[attr-defined]
+        return provider.handle_request(request)(environ, start_response)
+
+    def _find(self, environ: Any) -> tuple[Any, Any]:
+        """Who handles this request, and what its address names; Werkzeug's exceptions for nobody."""
+        handler = self._plain.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        return (handler, {}) if handler else self.url_map.bind_to_environ(environ).match()
 
 
 class Server(WebServer):
     """Nameko's web server with our application. Several processes may share the port: eventlet sets SO_REUSEPORT."""
+
+    def get_wsgi_server(self, sock: Any, wsgi_app: Wsgi, **options: Any) -> Any:
+        server = super().get_wsgi_server(sock, wsgi_app, **options)
+        server.log_output = False  # a line for each request, which nobody reads
+        return server
 
     def get_wsgi_app(self) -> Wsgi:
         return named(_App(self), Settings.from_environment().lab)

@@ -77,7 +77,7 @@ class Watch:
         """`since` is the number of the firing after which they are told; None: those from now on."""
         self._order_id, self._skus = order_id, list(skus)
         self.connection = connect(database_url)
-        self.connection.execute("LISTEN lab_halts; LISTEN lab_firings; LISTEN order_events")
+        self.connection.execute("LISTEN lab_halts; LISTEN lab_firings; LISTEN order_events; SELECT lab.watch()")
         self._fired = int(queries.newest_firing(self.connection)[0]) if since is None else since
 
     def wait(self, seconds: float) -> None:

@@ -131,7 +131,7 @@ class Judge:
         while time.monotonic() < end:
             try:
                 with connect(self._database_url) as connection:
-                    connection.execute("LISTEN order_events")
+                    connection.execute("LISTEN order_events; SELECT lab.watch()")
                     while (now := time.monotonic()) < end:
                         evidence, queues = self.evidence(order_ids, told), self._queues()
                         answered = time.monotonic()

@@ -18,8 +18,8 @@ from psycopg_pool import ConnectionPool
 from orderlab.errors import DatabaseBusy
 from orderlab.journal import Events
 from orderlab.order import Design, OrderInHand, Status
-from orderlab.store import TRIES, Store, open_pool
-from tests.support import RunningLab
+from orderlab.store import TRIES, Store
+from tests.support import RunningLab, open_pool
 
 ORDERS = int(os.environ.get("CONTENTION_ORDERS", "600"))
 SKUS = ("KEYBOARD", "MOUSE", "MONITOR")

@@ -17,9 +17,9 @@ from orderlab.access.button import Wanted, press
 from orderlab.errors import DatabaseAway
 from orderlab.journal import Event, Events, now
 from orderlab.sequence import ACK_MESSAGE, RESPOND_CREATED
-from orderlab.store import MOST_EARLY_EACH, Store, open_pool
+from orderlab.store import MOST_EARLY_EACH, Store
 from orderlab.trace import new_traceparent
-from tests.support import RunningLab, problem
+from tests.support import RunningLab, open_pool, problem
 
 
 def report(lab: RunningLab, order_id: str, *steps: int, at: datetime | None = None, trace: str = "") -> httpx.Response:

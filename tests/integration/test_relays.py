@@ -13,8 +13,8 @@ import pytest
 from orderlab import schema, stack
 from orderlab.services.relay import BATCH
 from orderlab.stack import Home
-from orderlab.store import Store, open_pool
-from tests.support import RunningLab
+from orderlab.store import Store
+from tests.support import RunningLab, open_pool
 
 
 def settled_order(lab: RunningLab) -> str:

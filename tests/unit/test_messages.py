@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
+from cloudevents.core.bindings import amqp
+from cloudevents.core.v1.event import CloudEvent
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orderlab.errors import UnprocessableMessage
 from orderlab.messages import AUDIENCES, NOTIFICATION, ORDER_CONFIRMED, ORDER_CREATED, ORDER_REJECTED, Message
@@ -15,6 +20,41 @@ from orderlab.trace import new_traceparent, trace_id, traceparent
 def test_a_message_comes_in_as_it_went_out() -> None:
     sent = Message(ORDER_CREATED, "/orders-api", "ws-001", {"order_id": "ws-001", "ñ": 1}, new_traceparent())
     assert Message.from_amqp(*sent.to_amqp()) == sent
+
+
+def test_what_goes_out_is_what_the_standards_library_would_write() -> None:
+    sent = Message(ORDER_CREATED, "/orders-api", "ws-001", {"order_id": "ws-001", "ñ": 1}, new_traceparent())
+    attributes = {
+        "id": sent.id,
+        "source": sent.source,
+        "type": sent.type,
+        "subject": sent.subject,
+        "time": sent.time,
+        "specversion": "1.0",
+        "datacontenttype": "application/json",
+        "traceparent": sent.traceparent,
+    }
+    event = CloudEvent(attributes=attributes, data=dict(sent.data))
+    written = amqp.to_binary_event(event)
+    body, headers = sent.to_amqp()
+    assert json.loads(body) == json.loads(written.application_data)
+    assert {**headers, "cloudEvents_time": int(sent.time.timestamp() * 1000)} == written.application_properties
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["id", "source", "type", "subject", "time", "specversion", "traceparent", "other", "Ü"]),
+        st.sampled_from(["", "1.0", "x", "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00", "2026-01-01", 7, None]),
+    ),
+    st.sampled_from([b"{}", b'{"a": 1}', b"[]", b"7", b"{", b"\xff"]),
+)
+def test_a_message_is_read_at_once_only_where_the_standards_library_reads_the_same(
+    change: dict[str, object], body: bytes
+) -> None:
+    _, headers = Message(ORDER_CREATED, "/orders-api", "ws-001", {}, new_traceparent()).to_amqp()
+    changed = {**headers, **{f"cloudEvents_{name}": value for name, value in change.items()}}
+    if (plain := Message._plain(body, changed)) is not None:
+        assert plain == Message._judged(body, changed)
 
 
 def test_the_time_in_the_headers_is_text_with_its_zone() -> None:

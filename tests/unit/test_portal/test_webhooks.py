@@ -12,6 +12,7 @@ from flask import Flask
 from standardwebhooks import Webhook
 
 from orderlab.portal import create_app
+from orderlab.portal.receiver import Receiver
 from orderlab.settings import Settings
 
 CONFIRMED = {
@@ -152,3 +153,27 @@ def test_the_newest_stands_first(app: Flask, sender: Sender) -> None:
     for number in range(5):
         sender.send(webhook_id=f"evt-{number}")
     assert [received.webhook_id for received in inbox(app).newest(limit=3)] == ["evt-4", "evt-3", "evt-2"]
+
+
+def test_a_good_webhook_is_answered_alike_by_the_receiver_and_by_the_application_behind_it(
+    app: Flask, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer() -> tuple[int, bytes, dict[str, str]]:
+        at = datetime.now(UTC)
+        content = json.dumps(CONFIRMED)
+        headers = {
+            "webhook-id": "evt-1",
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": sender.signer.sign("evt-1", at, content),
+        }
+        told = sender.client.post("/webhooks/operations", data=content, headers=headers)
+        return told.status_code, told.data, dict(told.headers)
+
+    views: list[str] = []
+    app.before_request(lambda: views.append("asked"))
+    by_the_receiver = answer()
+    assert views == []
+    monkeypatch.setattr(Receiver, "_kept", lambda *_: False)
+    assert answer() == by_the_receiver
+    assert views == ["asked"]
+    assert inbox(app).newest()[0].repeats == 1
