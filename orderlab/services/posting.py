@@ -17,13 +17,17 @@ _UNFIT = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
 
 class _Answer:
-    """What httptools tells of an answer."""
+    """What httptools tells of an answer; without a length it is `complete` when its connection ends."""
 
-    begun = complete = False
+    complete = ends_with_connection = keeps = False
+
+    def __init__(self) -> None:
+        self.parser = HttpResponseParser(self)
 
     def on_headers_complete(self) -> None:
-        """Its status is known."""
-        self.begun = True
+        """Its status is known. Whether the connection stays has to be asked here: afterwards it is forgotten."""
+        self.keeps = self.parser.should_keep_alive()
+        self.ends_with_connection = not self.keeps
 
     def on_message_complete(self) -> None:
         """Nothing more belongs to it."""
@@ -77,15 +81,14 @@ class Poster:
 def _read(connection: socket.socket) -> tuple[int, bool]:
     """An answer's status, and whether the connection can be kept."""
     answer = _Answer()
-    parser = HttpResponseParser(answer)
     while not answer.complete:
         piece = connection.recv(65536)
         if not piece:
-            if answer.begun and not parser.should_keep_alive():
-                break  # an answer without a length ends with its connection
+            if answer.ends_with_connection:
+                break
             raise ConnectionResetError("the other side hung up")
-        parser.feed_data(piece)
-    return parser.get_status_code(), answer.complete and parser.should_keep_alive()
+        answer.parser.feed_data(piece)
+    return answer.parser.get_status_code(), answer.complete and answer.keeps
 
 
 def _is_open(connection: socket.socket) -> bool:
