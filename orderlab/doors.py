@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -45,12 +46,14 @@ class Doors:
             raise OtherSite
 
 
+@lru_cache(maxsize=100)
 def _is_a_host(host: str) -> bool:
     """Whether it is written as a host; Werkzeug looks at the characters, but takes `a..b`, which no name can be."""
     labels = host.partition(":")[0].removesuffix(".").split(".")
     return host_is_trusted(host) and all(0 < len(label) < 64 for label in labels)
 
 
+@lru_cache(maxsize=100)
 def _is_loopback(host: str) -> bool:
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     try:

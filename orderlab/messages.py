@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from cloudevents.core.bindings import amqp
 from cloudevents.core.exceptions import CloudEventValidationError
 
@@ -57,7 +58,7 @@ class Message:
             "cloudEvents_specversion": "1.0",
             "cloudEvents_traceparent": self.traceparent,
         }
-        return json.dumps(self.data).encode(), headers
+        return orjson.dumps(self.data), headers
 
     @classmethod
     def from_amqp(cls, body: bytes, headers: Mapping[str, Any]) -> Message:

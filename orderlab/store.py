@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import aiosql
+import orjson
 import psycopg
 
 from orderlab.errors import AlreadyPublished, DatabaseAway, DatabaseBusy, UnprocessableMessage
@@ -118,10 +118,10 @@ class Store:
             currency=CURRENCY,
             design_outbox=order.design.outbox,
             design_idempotent_consumer=order.design.idempotent_consumer,
-            request=json.dumps(order.content()),
+            request=_json(order.content()),
             traceparent=created.traceparent,
             created_at=created.time,
-            items=json.dumps(items),
+            items=_json(items),
             messages=_rows([created]),
             events=_rows([*earlier, *events]),
             trace_id=trace_id(created.traceparent),
@@ -308,8 +308,13 @@ class Store:
             self._run(queries.record_events, events=_rows(events))
 
 
+def _json(value: Any) -> str:
+    """As JSON."""
+    return orjson.dumps(value).decode()
+
+
 def _rows(things: Sequence[Any]) -> str:
-    return json.dumps([thing.as_row() for thing in things])
+    return _json([thing.as_row() for thing in things])
 
 
 def _all(query: Callable[..., Any]) -> Callable[..., list[Row]]:

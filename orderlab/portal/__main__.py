@@ -38,6 +38,7 @@ def main() -> int:
             listen=settings.portal_address,
             threads=MOST_STREAMS + 8,  # an open stream keeps a thread
             connection_limit=500,
+            asyncore_use_poll=True,
             ident=None,
         )
     except OrderlabError as error:

@@ -13,7 +13,9 @@ warnings.filterwarnings("ignore", message=r"\s*Eventlet is")
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
 
 import eventlet
+from eventlet import hubs
 
+hubs.use_hub("poll")  # whoever waits comes and goes with each statement: epoll wants two system calls for that
 eventlet.monkey_patch()
 
 import gc

@@ -166,7 +166,10 @@ class Pool:
             self._free.pop().close()
 
     def _connect(self) -> Connection:
-        return Connection.connect(self._url, autocommit=True, connect_timeout=3)
+        connection = Connection.connect(self._url, autocommit=True, connect_timeout=3)
+        # A statement with an array of ids would else be planned at each use; every look-up here is by an index.
+        connection.cursor().execute("SET plan_cache_mode = force_generic_plan")
+        return connection
 
 
 def as_text(value: Any) -> bytes | None:

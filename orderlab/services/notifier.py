@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+import orjson
 from nameko.extensions import DependencyProvider
 from standardwebhooks.webhooks import Webhook
-from tenacity import RetryCallState, RetryError, Retrying, stop_after_delay, wait_exponential
+from tenacity import RetryError, Retrying, stop_after_delay, wait_exponential
 
 from orderlab import topology
 from orderlab.errors import UnprocessableMessage, WebhookGivenUp, WebhookRefused
@@ -30,25 +30,32 @@ class Webhooks:
 
     def send(self, message: Message) -> int:
         """Deliver, trying again with back-off; return the tries it took. Raise `WebhookGivenUp` when patience ends."""
+        try:
+            self._post(message)
+        except Exception as error:
+            return self._try_again(message, error)
+        return 1
+
+    def _try_again(self, message: Message, first: Exception) -> int:
+        """The tries after the first, which ended in this error. Tenacity begins here: it is dear under eventlet."""
         tries = 0
 
-        def count(_: RetryCallState) -> None:
+        def attempt() -> None:
             nonlocal tries
             tries += 1
+            if tries == 1:
+                raise first
+            self._post(message)
 
         try:
-            for attempt in Retrying(
-                wait=wait_exponential(multiplier=0.25, max=5), stop=stop_after_delay(self._patience), before=count
-            ):
-                with attempt:
-                    self._post(message)
+            Retrying(wait=wait_exponential(multiplier=0.25, max=5), stop=stop_after_delay(self._patience))(attempt)
         except RetryError as error:
             reason = error.last_attempt.exception()
             raise WebhookGivenUp(f"given up after {tries} tries: {reason}") from error
         return tries
 
     def _post(self, message: Message) -> None:
-        payload = json.dumps(
+        payload = orjson.dumps(
             {
                 "type": message.data["type"],
                 "timestamp": message.time.isoformat(),
@@ -60,10 +67,10 @@ class Webhooks:
             "Content-Type": "application/json",
             "webhook-id": message.id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._signer.sign(message.id, now, payload),
+            "webhook-signature": self._signer.sign(message.id, now, payload.decode()),
             "traceparent": message.traceparent,
         }
-        status = self._http.post(f"/{message.data['audience']}", headers, payload.encode())
+        status = self._http.post(f"/{message.data['audience']}", headers, payload)
         if not 200 <= status < 300:
             raise WebhookRefused(f"the inbox answered {status}")
 

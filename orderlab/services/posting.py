@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import threading
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ from httptools import HttpResponseParser
 
 TIMEOUT = 5.0
 """Seconds the other side has to take a connection, or to say anything."""
+MOST = 16
+"""Connections at once."""
 
 _UNFIT = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
@@ -35,7 +38,7 @@ class _Answer:
 
 
 class Poster:
-    """Posts to one address. Each caller has a connection to itself for as long as it posts."""
+    """Posts to one address. Each caller has a connection to itself for as long as it posts; the others wait."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -43,6 +46,7 @@ class Poster:
         self._address = (parts.hostname or "", parts.port or (443 if self._secure else 80))
         self._host = parts.netloc.rpartition("@")[2]
         self._free: list[socket.socket] = []
+        self._left = threading.Semaphore(MOST)
 
     def post(self, path: str, headers: Mapping[str, str], body: bytes) -> int:
         """The status of the answer; raise `OSError` if there is none, `ValueError` for a header that can't be sent."""
@@ -52,17 +56,18 @@ class Poster:
                 raise ValueError(f"the header {name} can't be {value!r}")
             lines.append(f"{name}: {value}")
         request = "\r\n".join((*lines, "", "")).encode("latin-1") + body
-        connection = self._connection()
-        try:
-            connection.sendall(request)
-            status, keep = _read(connection)
-        except BaseException:
-            connection.close()
-            raise
-        if keep:
-            self._free.append(connection)
-        else:
-            connection.close()
+        with self._left:
+            connection = self._connection()
+            try:
+                connection.sendall(request)
+                status, keep = _read(connection)
+            except BaseException:
+                connection.close()
+                raise
+            if keep:
+                self._free.append(connection)
+            else:
+                connection.close()
         return status
 
     def _connection(self) -> socket.socket:

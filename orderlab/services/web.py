@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import eventlet
+import orjson
 from nameko.extensions import DependencyProvider
 from nameko.web.handlers import HttpRequestHandler
 from nameko.web.server import WebServer, WsgiApp
@@ -44,7 +45,7 @@ log = logging.getLogger(__name__)
 def reply(body: Any, status: int = 200, **headers: str) -> Response:
     """A JSON response; header names are given with underscores."""
     return Response(
-        json.dumps(body),
+        orjson.dumps(body),
         status=status,
         headers={name.replace("_", "-"): value for name, value in headers.items()},
         mimetype="application/json",

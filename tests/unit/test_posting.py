@@ -21,7 +21,7 @@ class Other(threading.Thread):
         super().__init__(daemon=True)
         self.connections, self.requests = connections, list[list[bytes]]()
         self.listening = socket.create_server(("127.0.0.1", 0))
-        self.url = "http://127.0.0.1:{}".format(self.listening.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
         self.hung_up = threading.Semaphore(0)
 
     def run(self) -> None:
