@@ -40,7 +40,13 @@ DOES = {
     ),
     "journal and gates": ("orderlab/journal.py", "orderlab/gates.py"),
     "JSON, signatures": ("json/", "jwt/", "hmac", "standardwebhooks", "cloudevents"),
-    "waiting for the next": ("hubs/poll.py", "hubs/epolls.py", "wasyncore.py", "threading.py"),
+    "waiting for the next": (
+        "hubs/poll.py",
+        "hubs/epolls.py",
+        "wasyncore.py",
+        "threading.py",
+        "Connection.wait (psycopg",
+    ),
     "Nameko, eventlet": ("nameko/", "eventlet/", "greenlet", "tenacity"),
 }
 """What a process does, told by the innermost frame whose file is one of these; "waiting" by the last frame alone."""
