@@ -26,8 +26,11 @@ class Gateway:
         self._store = store
         self._failures: Counter[str] = Counter()
 
-    def charge(self, order: OrderInHand) -> Outcome:
-        """15: `ok`, `declined`, or `already_done` if the idempotency key was charged before. Retries failures."""
+    def charge(self, order: OrderInHand, idempotency_key: str | None = None) -> Outcome:
+        """15: `ok`, `declined`, or `already_done` if the idempotency key was charged before. Retries failures.
+
+        Without a key every call is a new charge.
+        """
         for attempt in Retrying(
             retry=retry_if_exception_type(GatewayError),
             wait=wait_exponential(multiplier=0.05, max=1),
@@ -35,10 +38,10 @@ class Gateway:
             reraise=True,
         ):
             with attempt:
-                return self._call(order)
+                return self._call(order, idempotency_key)
         raise GatewayError
 
-    def _call(self, order: OrderInHand) -> Outcome:
+    def _call(self, order: OrderInHand, idempotency_key: str | None) -> Outcome:
         if order.payment_token in DECLINED:
             return Outcome.DECLINED
         if order.payment_token == "tok_gateway_error" and self._failures[order.order_id] < FAILURES:
@@ -47,4 +50,4 @@ class Gateway:
         self._failures.pop(order.order_id, None)
         if order.payment_token == "tok_slow":
             time.sleep(SLOW)
-        return self._store.charge(order)
+        return self._store.charge(order, idempotency_key)

@@ -1,0 +1,221 @@
+"""The half of `Lab` that runs code of a student's own: a program in place of the lab's, a function as a consumer."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orderlab import stack
+from orderlab.access.attach import Attached
+from orderlab.access.tables import connected
+from orderlab.calls import kinds
+from orderlab.calls.checking import public
+from orderlab.client import OrdersClient
+from orderlab.errors import LabError
+from orderlab.faults import arming
+from orderlab.order import TRANSITIONS, Status
+from orderlab.stack import own
+from orderlab.stack.home import StackError
+from orderlab.stack.own import NotUsed, Trouble
+
+if TYPE_CHECKING:
+    from orderlab.access.consumer import Consumer
+
+AS_IT_IS = ""
+"""Leaves a program as it is."""
+PROBE = 5.0
+"""Seconds in which the probe order must have come to its end."""
+QUIET = 1.5
+"""Seconds without an ack after which none is coming."""
+
+
+def _own_file(value: Any) -> Any:
+    return kinds.KINDS["file"](value)
+
+
+def _ack(value: Any) -> Any:
+    return kinds.one_of("way to acknowledge", lambda: ("after", "before", "never"))(value)
+
+
+kinds.KINDS.update({"worker": _own_file, "relay": _own_file, "notifier": _own_file})
+kinds.KINDS.update({"handler": kinds.KINDS["call"], "ack": _ack})
+
+
+@dataclass(frozen=True, repr=False)
+class Used:
+    """What came of `lab.use`: who is in use now, and what became of one order that was sent through it."""
+
+    program: str
+    file: str | None  # None: the lab's own
+    said: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self.said)
+
+    __repr__ = __str__
+
+
+@public
+class OwnCode(ABC):
+    """Programs and consumers of a student's own in the running lab."""
+
+    _lab: Attached
+    client: OrdersClient
+
+    @abstractmethod
+    def create_order(self, order_id: str | None = None) -> Mapping[str, Any]:
+        """Place an order."""
+
+    @abstractmethod
+    def _token(self) -> str:
+        """A token for reading."""
+
+    def use(
+        self,
+        worker: str | Path | None = AS_IT_IS,
+        relay: str | Path | None = AS_IT_IS,
+        notifier: str | Path | None = AS_IT_IS,
+    ) -> Used:
+        """Run a file of yours as the worker (the relay, the notifier), in a process of its own; None puts the lab's
+        back. One order is sent through it, and what became of it is told. `./lab up` begins with the lab's own.
+
+        Raises `NotUsed`, which names the line, for a file that can't be used: the lab's own does the work then.
+        """
+        asked = {"worker": worker, "relay": relay, "notifier": notifier}
+        wanted = {program: file for program, file in asked.items() if file != AS_IT_IS}
+        if not wanted:
+            raise LabError('Say what to use: lab.use(worker="my_worker.py"), or None for the lab\'s own.')
+        used = [self._use(program, file) for program, file in wanted.items()]
+        if len(used) == 1:
+            return used[0]
+        return Used(", ".join(wanted), None, tuple(line for each in used for line in each.said))
+
+    @property
+    def own(self) -> dict[str, str]:
+        """The files of yours that are in use, by program."""
+        return own.in_use(self._home_here())
+
+    def consume(self, handler: Callable[..., Any], exchange: str, ack: str = "after") -> Consumer:
+        """Have a function called with each message that comes to this exchange from now on: one more consumer, with a
+        queue of its own. `ack` is "after" the function has returned, "before" it is called, or "never". It ends with
+        `close()`, at the end of a `with` block, or with the kernel.
+        """
+        from orderlab.access.consumer import Consumer
+
+        return Consumer(self._lab.amqp_url, handler, exchange, ack)
+
+    def _home_here(self) -> Path:
+        if self._lab.home is None:
+            raise LabError("This lab was not brought up by ./lab up here, so no program can be replaced in it.")
+        return self._lab.home
+
+    def _use(self, program: str, file: str | Path | None) -> Used:
+        home = self._home_here()
+        if file is None:
+            there = own.put_back(home, program)
+            said = f"The lab's own {program} is back." if there else f"The lab's own {program} is in use."
+            return Used(program, None, (said,))
+        path = Path(file).absolute()
+        try:
+            candidate = own.look_at(home, program, path)
+            own.put(home, candidate)
+            came = Probe(self, home, candidate).run()
+        except NotUsed as error:
+            was = own.put_back(home, program)
+            raise error.told(f"The lab's own {program} {'is back' if was else 'goes on'}.") from None
+        return Used(program, str(path), (f"{path.name} is the {program} now.", *came))
+
+
+class Probe:
+    """One order that is sent through a program of one's own: what becomes of it, in a sentence or two."""
+
+    def __init__(self, lab: OwnCode, home: Path, candidate: own.Candidate) -> None:
+        self._lab, self._home, self._candidate, self._program = lab, home, candidate, candidate.program
+        self._pids = stack.pids(home, self._program)
+        self._order_id = f"probe-{secrets.token_hex(3)}"
+
+    def run(self) -> list[str]:
+        """What is to be told; raise `NotUsed` where a line does not let go."""
+        with connected(self._lab._lab.database_url) as connection:
+            fault = None
+            if self._program == "relay":  # which has nothing to do unless somebody has not published
+                owner = connection.info.backend_pid
+                fault = arming.arm(connection, "drop", 9, "before", order_id=self._order_id, owner=owner)
+            try:
+                self._lab.create_order(self._order_id)
+                return self._watch()
+            finally:
+                if fault is not None:
+                    arming.clear(connection, fault)
+
+    def _watch(self) -> list[str]:
+        end = time.monotonic() + PROBE
+        before, changed = "", time.monotonic()
+        told: Mapping[str, Any] = {}
+        while time.monotonic() < end:
+            found = self._candidate.trouble()
+            if found and found.order_id == self._order_id:
+                return self._raised(found)
+            if own.died(self._home, self._program, self._pids):
+                line = self._candidate.stack()
+                raise NotUsed(self._candidate.at(line, "Its process ended with the probe order in hand."))
+            told = self._lab.client.events(self._order_id, self._lab._token())
+            if (now := f"{told['status']} {len(told['events'])}") != before:
+                before, changed = now, time.monotonic()
+            if came := self._came(told, time.monotonic() - changed > QUIET):
+                return came
+            time.sleep(0.1)
+        return self._hangs(told)
+
+    def _came(self, told: Mapping[str, Any], quiet: bool) -> list[str]:
+        """What there is to tell of it; nothing as long as it may get on."""
+        there = {event["label"]: event for event in told["events"]}
+        status, settled = told["status"], not TRANSITIONS[Status(told["status"])]
+        if self._program == "notifier":
+            done = {"18a", "18b"} <= set(there)
+            return ["The probe order's webhooks were delivered (18a, 18b)."] if done else []
+        if self._program == "relay":
+            by = any(e["label"] == "9" and e["data"].get("by") == "relay" for e in told["events"])
+            return (
+                ["The probe order's message, which nobody else has published, was published by it (9)."] if by else []
+            )
+        acked = "19" in there
+        if settled and acked:
+            first = there["19"]["started_at"] < there["16"]["started_at"] if "16" in there else False
+            early = (
+                "The probe order's message was acknowledged (19) before the work was done (16): "
+                "a crash in between loses the order."
+            )
+            return [early] if first else [f"The probe order is {status}, and its message acknowledged (19)."]
+        if settled and quiet:
+            return [
+                f"The probe order is {status}, but its message was never acknowledged (19): RabbitMQ keeps it, and "
+                "delivers it again when your worker is restarted.",
+            ]
+        if acked and quiet:
+            return [
+                f"The probe order's message is acknowledged (19), and the order is {status}: nobody goes on with it."
+            ]
+        return []
+
+    def _raised(self, found: Trouble) -> list[str]:
+        return [
+            f"The probe order's message met an error. {found}",
+            "It is tried 10 times, then it is dead (orders.dead).",
+        ]
+
+    def _hangs(self, told: Mapping[str, Any]) -> list[str]:
+        line, _ = self._candidate.where(self._pids[0])
+        last = max(told["events"], key=lambda event: str(event["started_at"]))["label"] if told["events"] else "none"
+        if line is None:
+            return [f"The probe order is {told['status']} after {PROBE:g} s, and its last step was {last}."]
+        said = f"The probe order does not get on: after {PROBE:g} s this line has not let go."
+        raise NotUsed(self._candidate.at(line, said))
+
+
+__all__ = ["NotUsed", "OwnCode", "StackError", "Used"]
