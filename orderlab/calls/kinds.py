@@ -110,6 +110,13 @@ def one_of(what: str, known: Callable[[], Iterable[str]]) -> Kind:
     return kind
 
 
+def yes_or_no(value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise Unfit("True or False")
+    return value
+
+
 def several(kind: Kind) -> Kind:
     """One, or several, as a list."""
 

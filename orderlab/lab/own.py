@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ from orderlab.stack.own import NotUsed, Trouble
 
 if TYPE_CHECKING:
     from orderlab.access.consumer import Consumer
+    from orderlab.drawing.score import Score
+    from orderlab.verdicts.judge import Judge
 
 AS_IT_IS = ""
 """Leaves a program as it is."""
@@ -43,6 +45,7 @@ def _ack(value: Any) -> Any:
 
 
 kinds.KINDS.update({"worker": _own_file, "relay": _own_file, "notifier": _own_file})
+kinds.KINDS["fresh"] = kinds.yes_or_no
 kinds.KINDS.update({"handler": kinds.KINDS["call"], "ack": _ack})
 
 
@@ -129,6 +132,22 @@ class OwnCode(ABC):
             was = own.put_back(home, program)
             raise error.told(f"The lab's own {program} {'is back' if was else 'goes on'}.") from None
         return Used(program, str(path), (f"{path.name} is the {program} now.", *came))
+
+
+def own_matrix(
+    lab: Attached, judge: Judge, worker: str | Path, kind: str, steps: Sequence[str], side: str | None, fresh: bool
+) -> Score:
+    """Judge a worker of one's own in squares of a matrix; a line is printed for each lot of orders."""
+    from orderlab.matrix import command, own
+    from orderlab.matrix.stages import YOURS
+    from orderlab.stepping.replayed import replayed
+
+    assert lab.home is not None  # `matrix` has looked
+    file = Path(worker).absolute()
+    cells = command.chosen(kind, steps, [YOURS], side)
+    known = judge.every_order()
+    results = own.run(lab.home, file, kind, cells, known, fresh=fresh, say=lambda line: print(line, flush=True))
+    return own.score(file.name, results, lambda order_id: replayed(lab, order_id))
 
 
 class Probe:
