@@ -92,6 +92,7 @@ class Runner:
 
     def __init__(self, home: Path, *, own: bool = False) -> None:
         self._home, self._state, self._own = home, stack.attached(home), own
+        self._presses = dict[str, Future[bool]]()
         self._judge = Judge(self._state.database_url, self._state.amqp_url, Home(home).inbox)
         self._how: Mapping[str, Callable[[Orders, Callable[[], None]], set[str]]] = {
             CRASH: self._crash,
@@ -127,15 +128,15 @@ class Runner:
             held.callback(self._clear)
             taps = [] if kind == RABBITMQ else [held.enter_context(self._tap(name)) for name in _FANOUTS]
             people = held.enter_context(ThreadPoolExecutor(len(cells)))
-            presses = dict[str, Future[bool]]()
+            self._presses = dict[str, Future[bool]]()
 
             def place() -> None:
-                presses.update(
-                    {order_id: people.submit(self._person, cell, order_id) for cell, order_id in orders.items()}
-                )
+                self._presses |= {
+                    order_id: people.submit(self._person, cell, order_id) for cell, order_id in orders.items()
+                }
 
             reached = self._how.get(kind, self._at_the_step)(orders, place)
-            told = {order_id for order_id, pressed in presses.items() if pressed.result()}
+            told = {order_id for order_id, pressed in self._presses.items() if pressed.result()}
             self._judge.wait(list(orders.values()), told=told)
             seen = _seen(taps, orders.values()) if taps else None
             verdicts = self._judge.pronounce(list(orders.values()), told=told, seen=seen)
@@ -257,13 +258,18 @@ class Runner:
             now = time.monotonic()
             if left != before:
                 before, changed = left, now
-            if self._own and now > changed + LATE and self._judge.wait(sorted(left), patience=ARRIVAL):
+            if self._own and now > changed + LATE and self._at_rest(left) and missing() == left:
                 break
             if now > end:
                 raise MatrixError(f"These orders did not come to their gates in {ARRIVAL:g} s: {', '.join(left)}.")
             for _ in connection.notifies(timeout=0.5, stop_after=1):
                 pass
         connection.execute(f"UNLISTEN {channel}")
+
+    def _at_rest(self, order_ids: set[str]) -> bool:
+        """Whether these orders were placed, and nothing is left that could move them."""
+        placed = all(self._presses[order_id].done() for order_id in order_ids)
+        return placed and self._judge.wait(sorted(order_ids), told=order_ids, patience=ARRIVAL)
 
     def _person(self, cell: Cell, order_id: str) -> bool:
         """Press, and again where that is what a person would do; whether the order was confirmed to be there."""

@@ -28,7 +28,9 @@ from orderlab.stack.lifecycle import attached
 
 REPLACEABLE = ("worker", "relay", "notifier")
 LOAD = 5.0
-"""Seconds in which a file must have been imported."""
+"""Seconds in which a file must have been imported, from when its own first line is run."""
+STARTS = 60.0
+"""Seconds in which Python, and what the file may import, must be there; a busy machine takes its time."""
 READY = 8.0
 """Seconds in which its program must be ready."""
 ANSWER = 0.4
@@ -37,7 +39,12 @@ LARGEST = 1_000_000
 """Bytes of a file."""
 MAY_IMPORT = "orderlab.build"
 
-_TROUBLE, _STACK, _WHERE = "trouble.json", "stack.txt", "where.json"  # as orderlab/build/own.py writes them
+_BEGUN, _TROUBLE, _STACK, _WHERE = (
+    "begun",
+    "trouble.json",
+    "stack.txt",
+    "where.json",
+)  # as orderlab/build/own.py writes them
 
 
 @dataclass(frozen=True)
@@ -158,7 +165,7 @@ def look_at(path: Path, program: str, file: Path) -> Candidate:
         start_new_session=True,
     )
     try:
-        ended = running.wait(LOAD)
+        ended = _imported_in_time(running, there / _BEGUN)
     except subprocess.TimeoutExpired:
         line, _ = candidate.where(running.pid)
         said = f"The file is not imported after {LOAD:g} s: this does not come to an end."
@@ -170,6 +177,14 @@ def look_at(path: Path, program: str, file: Path) -> Candidate:
             candidate.trouble() or candidate.at(candidate.stack(), "Its process ended while it was imported.")
         )
     return candidate
+
+
+def _imported_in_time(running: subprocess.Popen[bytes], begun: Path) -> int:
+    """How the process that imports a file has ended; raise `subprocess.TimeoutExpired` if it does not come to that."""
+    end = time.monotonic() + STARTS
+    while not begun.exists() and running.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
+    return running.wait(LOAD)
 
 
 def put(path: Path, candidate: Candidate) -> None:
