@@ -6,7 +6,8 @@ Write 14 to 18 into `process_order`: reserve, charge (a DECLINED payment is reje
     step(CONFIRM_ORDER, self.store.confirm_order, order)              event, *notifications = delivery.tell(order)
     step(PUBLISH_ORDER_CONFIRMED, self.publish, event)                step(NOTIFY, self.publish, *notifications)
 
-The crash matrix before: {0}. After: {1}.
+The crash matrix before: 0 of 44 correct, 44 lost.
+After: 29 of 44 correct, 11 duplicated, 4 oversold.
 A crash after the charge (15) charges twice: the message comes again, and nobody knows what was done.
 """
 

@@ -3,7 +3,8 @@
 A message that comes again is charged again. Give the gateway a key by which it knows the charge (15):
 `step(PROCESS_PAYMENT, self.gateway.charge, order, idempotency_key)`. Which key is the same in each delivery?
 
-The crash matrix before: {1}. After: {2}.
+The crash matrix before: 29 of 44 correct, 11 duplicated, 4 oversold.
+After: 29 of 44 correct, 5 duplicated, 10 oversold.
 The number stays, the words change: what was charged twice now only sets stock aside twice.
 """
 

@@ -3,7 +3,8 @@
 Hand the event and the notifications to `confirm_order` and `reject_order`, after the order (and the reason): they go
 to the outbox in the same transaction. The relay publishes what you did not come to publish.
 
-The crash matrix before: {3}. After: {4}.
+The crash matrix before: 38 of 44 correct, 4 lost, 2 oversold.
+After: 42 of 44 correct, 2 oversold.
 What is left: an order whose payment is declined keeps the stock that was set aside for it.
 """
 

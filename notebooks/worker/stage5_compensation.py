@@ -4,7 +4,8 @@ A declined payment gives the stock back (15c) in the transaction of 16: `release
 `step((RELEASE_INVENTORY, REJECT_ORDER), …)`. A message that is no OrderCreated (`delivery.message.type`), or of
 an order that is not there (`take_up` gives None), can never be processed: `raise UnprocessableMessage("…")` says why.
 
-The crash matrix before: {4}. After: {5}.
+The crash matrix before: 42 of 44 correct, 2 oversold.
+After: 44 of 44 correct.
 That is what the lab's own worker comes to.
 """
 

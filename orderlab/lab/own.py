@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from orderlab.drawing.score import Score
     from orderlab.verdicts.judge import Judge
 
+PROGRAMS = own.REPLACEABLE
+"""What can be your own."""
 AS_IT_IS = ""
 """Leaves a program as it is."""
 PROBE = 5.0
