@@ -1,4 +1,4 @@
-"""Code of a student's own in the real lab: used, or refused with the line that is wrong; the lab is healthy after it."""
+"""Code of a student's own in the real lab: used, or refused with the line that is wrong; the lab stays healthy."""
 
 from __future__ import annotations
 
