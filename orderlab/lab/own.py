@@ -1,11 +1,10 @@
-"""The half of `Lab` that runs code of a student's own: a program in place of the lab's, a function as a consumer."""
+"""Code of a student's own for a notebook: a program in place of the lab's, and its score."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +12,16 @@ from typing import TYPE_CHECKING, Any
 from orderlab import stack
 from orderlab.access.attach import Attached
 from orderlab.access.tables import connected
-from orderlab.calls import kinds
-from orderlab.calls.checking import public
-from orderlab.client import OrdersClient
+from orderlab.calls.kinds import label_of
 from orderlab.errors import LabError
 from orderlab.faults import arming
 from orderlab.order import TRANSITIONS, Status
 from orderlab.stack import own
-from orderlab.stack.home import StackError
 from orderlab.stack.own import NotUsed, Trouble
 
 if TYPE_CHECKING:
-    from orderlab.access.consumer import Consumer
     from orderlab.drawing.score import Score
+    from orderlab.lab.lab import Lab
     from orderlab.verdicts.judge import Judge
 
 PROGRAMS = own.REPLACEABLE
@@ -36,19 +32,6 @@ PROBE = 5.0
 """Seconds in which the probe order must have come to its end."""
 QUIET = 1.5
 """Seconds without an ack after which none is coming."""
-
-
-def _own_file(value: Any) -> Any:
-    return kinds.KINDS["file"](value)
-
-
-def _ack(value: Any) -> Any:
-    return kinds.one_of("way to acknowledge", lambda: ("after", "before", "never"))(value)
-
-
-kinds.KINDS.update({"worker": _own_file, "relay": _own_file, "notifier": _own_file})
-kinds.KINDS["fresh"] = kinds.yes_or_no
-kinds.KINDS.update({"handler": kinds.KINDS["call"], "ack": _ack})
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,97 +48,60 @@ class Used:
     __repr__ = __str__
 
 
-@public
-class OwnCode(ABC):
-    """Programs and consumers of a student's own in the running lab."""
-
-    _lab: Attached
-    client: OrdersClient
-
-    @abstractmethod
-    def create_order(self, order_id: str | None = None) -> Mapping[str, Any]:
-        """Place an order."""
-
-    @abstractmethod
-    def _token(self) -> str:
-        """A token for reading."""
-
-    def use(
-        self,
-        worker: str | Path | None = AS_IT_IS,
-        relay: str | Path | None = AS_IT_IS,
-        notifier: str | Path | None = AS_IT_IS,
-    ) -> Used:
-        """Run a file of yours as the worker (the relay, the notifier), in a process of its own; None puts the lab's
-        back. One order is sent through it, and what became of it is told. `./lab up` begins with the lab's own.
-
-        Raises `NotUsed`, which names the line, for a file that can't be used: the lab's own does the work then.
-        """
-        asked = {"worker": worker, "relay": relay, "notifier": notifier}
-        wanted = {program: file for program, file in asked.items() if file != AS_IT_IS}
-        if not wanted:
-            raise LabError('Say what to use: lab.use(worker="my_worker.py"), or None for the lab\'s own.')
-        used = [self._use(program, file) for program, file in wanted.items()]
-        if len(used) == 1:
-            return used[0]
-        return Used(", ".join(wanted), None, tuple(line for each in used for line in each.said))
-
-    @property
-    def own(self) -> dict[str, str]:
-        """The files of yours that are in use, by program."""
-        return own.in_use(self._home_here())
-
-    def consume(self, handler: Callable[..., Any], exchange: str, ack: str = "after") -> Consumer:
-        """Have a function called with each message that comes to this exchange from now on: one more consumer, with a
-        queue of its own. `ack` is "after" the function has returned, "before" it is called, or "never". It ends with
-        `close()`, at the end of a `with` block, or with the kernel.
-        """
-        from orderlab.access.consumer import Consumer
-
-        return Consumer(self._lab.amqp_url, handler, exchange, ack)
-
-    def _home_here(self) -> Path:
-        if self._lab.home is None:
-            raise LabError("This lab was not brought up by ./lab up here, so no program can be replaced in it.")
-        return self._lab.home
-
-    def _use(self, program: str, file: str | Path | None) -> Used:
-        home = self._home_here()
-        if file is None:
-            there = own.put_back(home, program)
-            said = f"The lab's own {program} is back." if there else f"The lab's own {program} is in use."
-            return Used(program, None, (said,))
-        path = Path(file).absolute()
-        try:
-            candidate = own.look_at(home, program, path)
-            own.put(home, candidate)
-            came = Probe(self, home, candidate).run()
-        except NotUsed as error:
-            was = own.put_back(home, program)
-            raise error.told(f"The lab's own {program} {'is back' if was else 'goes on'}.") from None
-        return Used(program, str(path), (f"{path.name} is the {program} now.", *came))
+def use(lab: Lab, home: Path, asked: Mapping[str, str | Path | None]) -> Used:
+    """Run files as these programs, or put the lab's own back where there is none; raise `NotUsed`, which says why."""
+    wanted = {program: file for program, file in asked.items() if file != AS_IT_IS}
+    if not wanted:
+        raise LabError('Say what to use: lab.use(worker="my_worker.py"), or None for the lab\'s own.')
+    used = [_use(lab, home, program, file) for program, file in wanted.items()]
+    if len(used) == 1:
+        return used[0]
+    return Used(", ".join(wanted), None, tuple(line for each in used for line in each.said))
 
 
-def own_matrix(
-    lab: Attached, judge: Judge, worker: str | Path, kind: str, steps: Sequence[str], side: str | None, fresh: bool
+def _use(lab: Lab, home: Path, program: str, file: str | Path | None) -> Used:
+    if file is None:
+        there = own.put_back(home, program)
+        said = f"The lab's own {program} is back." if there else f"The lab's own {program} is in use."
+        return Used(program, None, (said,))
+    path = Path(file).absolute()
+    try:
+        candidate = own.look_at(home, program, path)
+        own.put(home, candidate)
+        came = Probe(lab, home, candidate).run()
+    except NotUsed as error:
+        was = own.put_back(home, program)
+        raise error.told(f"The lab's own {program} {'is back' if was else 'goes on'}.") from None
+    return Used(program, str(path), (f"{path.name} is the {program} now.", *came))
+
+
+def score(
+    lab: Attached,
+    home: Path,
+    judge: Judge,
+    worker: str | Path,
+    kind: str,
+    steps: Iterable[int | str],
+    side: str | None,
+    fresh: bool,
 ) -> Score:
     """Judge a worker of one's own in squares of a matrix; a line is printed for each lot of orders."""
-    from orderlab.matrix import command, own
+    from orderlab.matrix import command
+    from orderlab.matrix import own as matrix
     from orderlab.matrix.stages import YOURS
     from orderlab.stepping.replayed import replayed
 
-    assert lab.home is not None  # `matrix` has looked
     file = Path(worker).absolute()
-    cells = command.chosen(kind, steps, [YOURS], side)
+    cells = command.chosen(kind, [label_of(step) for step in steps], [YOURS], side)
     known = judge.every_order()
-    results = own.run(lab.home, file, kind, cells, known, fresh=fresh, say=lambda line: print(line, flush=True))
-    return own.score(file.name, results, lambda order_id: replayed(lab, order_id))
+    results = matrix.run(home, file, kind, cells, known, fresh=fresh, say=lambda line: print(line, flush=True))
+    return matrix.score(file.name, results, lambda order_id: replayed(lab, order_id))
 
 
 class Probe:
     """One order that is sent through a program of one's own: what becomes of it, in a sentence or two."""
 
-    def __init__(self, lab: OwnCode, home: Path, candidate: own.Candidate) -> None:
+    def __init__(self, lab: Lab, home: Path, candidate: own.Candidate) -> None:
         self._lab, self._home, self._candidate, self._program = lab, home, candidate, candidate.program
         self._pids = stack.pids(home, self._program)
         self._order_id = f"probe-{secrets.token_hex(3)}"
@@ -168,7 +114,9 @@ class Probe:
                 owner = connection.info.backend_pid
                 fault = arming.arm(connection, "drop", 9, "before", order_id=self._order_id, owner=owner)
             try:
+                last = self._lab._last
                 self._lab.create_order(self._order_id)
+                self._lab._last = last  # this one is not the person's
                 return self._watch()
             finally:
                 if fault is not None:
@@ -185,7 +133,7 @@ class Probe:
             if own.died(self._home, self._program, self._pids):
                 line = self._candidate.stack()
                 raise NotUsed(self._candidate.at(line, "Its process ended with the probe order in hand."))
-            told = self._lab.client.events(self._order_id, self._lab._token())
+            told = self._lab._reading.events(self._order_id)
             if (now := f"{told['status']} {len(told['events'])}") != before:
                 before, changed = now, time.monotonic()
             if came := self._came(told, time.monotonic() - changed > QUIET):
@@ -237,6 +185,3 @@ class Probe:
             return [f"The probe order is {told['status']} after {PROBE:g} s, and its last step was {last}."]
         said = f"The probe order does not get on: after {PROBE:g} s this line has not let go."
         raise NotUsed(self._candidate.at(line, said))
-
-
-__all__ = ["NotUsed", "OwnCode", "StackError", "Used"]
