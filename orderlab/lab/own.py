@@ -72,6 +72,9 @@ def _use(lab: Lab, home: Path, program: str, file: str | Path | None) -> Used:
     except NotUsed as error:
         was = own.put_back(home, program)
         raise error.told(f"The lab's own {program} {'is back' if was else 'goes on'}.") from None
+    except BaseException:  # Ctrl-C too: what was not seen to work does not stay
+        own.put_back(home, program)
+        raise
     return Used(program, str(path), (f"{path.name} is the {program} now.", *came))
 
 

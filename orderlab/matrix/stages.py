@@ -66,7 +66,7 @@ class Stage:
         return True
 
     def __str__(self) -> str:
-        return f"stage {self.number}, {self.title}"
+        return f"stage {self.number} ({self.title})"
 
 
 def yours(kind: str) -> list[Cell]:

@@ -24,12 +24,12 @@ def test_a_square_is_won_if_the_order_met_the_fault_and_came_through() -> None:
 
 
 def test_the_text_has_a_column_a_step_and_a_line_a_side() -> None:
-    lines = Score("mine.py", "crash", SQUARES, ["stage 1, naive"]).text.splitlines()
+    lines = Score("mine.py", "crash", SQUARES, ["stage 1 (naive)"]).text.splitlines()
     assert lines[0].startswith("mine.py · crash: SIGKILL")
     assert lines[2].split() == ["15", "15c", "16"]
     assert lines[3].split() == ["before", "·", "–O", "–"]
     assert lines[4].split() == ["after", "D"]
-    assert lines[-1] == "This is what stage 1, naive comes to."
+    assert lines[-1] == "This is what stage 1 (naive) comes to."
 
 
 def test_the_picture_says_the_same() -> None:
