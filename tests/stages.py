@@ -1,7 +1,7 @@
 """Every stage's reference in every square of these matrices, against what was predicted.
 
 `python -m tests.stages crash fail drop`, with the lab up; without words all six kinds. `--stage 3` takes one stage
-alone (may be given again). Exit status 1 if a square differs. Results are kept, so that a run that was interrupted goes on.
+alone (may be given again). Exit status 1 if a square differs. Results are kept: a run that was interrupted goes on.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from orderlab.errors import LabError
 from orderlab.faults import arming
 from orderlab.order import TRANSITIONS, Status
 from orderlab.stack import own
-from orderlab.stack.own import NotUsed, Trouble
+from orderlab.stack.candidate import Candidate, NotUsed, Trouble
 
 if TYPE_CHECKING:
     from orderlab.drawing.score import Score
@@ -29,8 +29,10 @@ PROGRAMS = own.REPLACEABLE
 AS_IT_IS = ""
 """Leaves a program as it is."""
 PROBE = 5.0
-"""Seconds in which the probe order must have come to its end."""
-QUIET = 1.5
+"""Seconds without news of the probe order, if it is not at its end, after which it does not get on."""
+LONGEST = 15.0
+"""Seconds for which it is watched at most."""
+QUIET = 2.5
 """Seconds without an ack after which none is coming."""
 
 
@@ -104,7 +106,7 @@ def score(
 class Probe:
     """One order that is sent through a program of one's own: what becomes of it, in a sentence or two."""
 
-    def __init__(self, lab: Lab, home: Path, candidate: own.Candidate) -> None:
+    def __init__(self, lab: Lab, home: Path, candidate: Candidate) -> None:
         self._lab, self._home, self._candidate, self._program = lab, home, candidate, candidate.program
         self._pids = stack.pids(home, self._program)
         self._order_id = f"probe-{secrets.token_hex(3)}"
@@ -126,10 +128,10 @@ class Probe:
                     arming.clear(connection, fault)
 
     def _watch(self) -> list[str]:
-        end = time.monotonic() + PROBE
         before, changed = "", time.monotonic()
+        end = changed + LONGEST
         told: Mapping[str, Any] = {}
-        while time.monotonic() < end:
+        while time.monotonic() < min(end, changed + PROBE):
             found = self._candidate.trouble()
             if found and found.order_id == self._order_id:
                 return self._raised(found)

@@ -16,7 +16,7 @@ from orderlab.matrix.results import Results
 from orderlab.matrix.runner import Runner, together
 from orderlab.matrix.stages import like
 from orderlab.stack import own
-from orderlab.stack.own import NotUsed
+from orderlab.stack.candidate import NotUsed
 from orderlab.verdicts.predictions import Cell
 
 Say = Callable[[str], None]

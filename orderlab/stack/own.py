@@ -9,20 +9,18 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
-import re
 import secrets
 import shutil
-import signal
 import subprocess
-import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
 from orderlab.stack import control, programs, readiness
+from orderlab.stack.candidate import Candidate, NotUsed, Trouble
 from orderlab.stack.home import Home, StackError, State, write_private
 from orderlab.stack.lifecycle import attached
 
@@ -32,103 +30,10 @@ LOAD = 5.0
 STARTS = 60.0
 """Seconds in which Python, and what the file may import, must be there; a busy machine takes its time."""
 READY = 8.0
-"""Seconds in which its program must be ready."""
-ANSWER = 0.4
-"""Seconds in which a process has said where it is."""
+"""Seconds in which its program must be ready, from the same moment on."""
 LARGEST = 1_000_000
 """Bytes of a file."""
 MAY_IMPORT = "orderlab.build"
-
-_BEGUN, _TROUBLE, _STACK, _WHERE = (
-    "begun",
-    "trouble.json",
-    "stack.txt",
-    "where.json",
-)  # as orderlab/build/own.py writes them
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What went wrong with a file: the line, if it is one of its own, its text, and what was raised there."""
-
-    file: str
-    error: str
-    line: int | None = None
-    text: str = ""
-    order_id: str = ""
-
-    def __str__(self) -> str:
-        place = f"{self.file}, line {self.line}" if self.line else self.file
-        return f"{place}: {self.error}" + (f"\n    {self.text}" if self.text else "")
-
-
-class NotUsed(StackError):
-    """A file can't be used."""
-
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(str(trouble))
-        self.trouble = trouble
-
-    def told(self, now: str) -> NotUsed:
-        """The same, with who does the work now."""
-        self.args = (f"{self.trouble}\n{now}",)
-        return self
-
-    def _render_traceback_(self) -> list[str]:
-        """Its few lines in a notebook."""
-        return self.detail.splitlines()
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A file that is to be a program: its copy, and a folder where its process writes down what goes wrong with it."""
-
-    program: str
-    file: Path
-    folder: Path
-
-    @property
-    def copy(self) -> Path:
-        """What is run."""
-        return self.folder / "program.py"
-
-    @property
-    def command(self) -> list[str]:
-        """How it is run."""
-        words = ["-P", "-m", "orderlab.services", "own", self.program]
-        return [sys.executable, *words, str(self.copy), str(self.file), str(self.folder)]
-
-    def trouble(self) -> Trouble | None:
-        """What it has raised last, if anything."""
-        with contextlib.suppress(OSError, ValueError):
-            told = json.loads((self.folder / _TROUBLE).read_text("utf-8"))
-            return Trouble(self.file.name, told["error"], told["line"], told["text"], told["order_id"])
-        return None
-
-    def where(self, pid: int) -> tuple[int | None, str]:
-        """Ask its process where it is: the line that runs now, else one that waits, and the line's text."""
-        (self.folder / _WHERE).unlink(missing_ok=True)
-        for which in (signal.SIGUSR2, signal.SIGUSR1):
-            with contextlib.suppress(psutil.Error, ProcessLookupError):
-                psutil.Process(pid).send_signal(which)
-        time.sleep(ANSWER)
-        line: int | None = None
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            line = json.loads((self.folder / _WHERE).read_text("utf-8"))[0]
-        line = line or self.stack()
-        source = self.copy.read_text("utf-8").splitlines()
-        return line, source[line - 1].strip() if line else ""
-
-    def stack(self) -> int | None:
-        """The line of it that Python was at when it was asked, or when it crashed."""
-        said = (self.folder / _STACK).read_text("utf-8", errors="replace") if (self.folder / _STACK).exists() else ""
-        found = re.search(rf'File "{re.escape(str(self.file))}", line (\d+)', said)
-        return int(found[1]) if found else None
-
-    def at(self, line: int | None, error: str) -> Trouble:
-        """What went wrong, at this line."""
-        source = self.copy.read_text("utf-8").splitlines()
-        return Trouble(self.file.name, error, line, source[line - 1].strip() if line else "")
 
 
 def in_use(path: Path) -> dict[str, str]:
@@ -165,7 +70,7 @@ def look_at(path: Path, program: str, file: Path) -> Candidate:
         start_new_session=True,
     )
     try:
-        ended = _imported_in_time(running, there / _BEGUN)
+        ended = _imported_in_time(running, candidate.begun)
     except subprocess.TimeoutExpired:
         line, _ = candidate.where(running.pid)
         said = f"The file is not imported after {LOAD:g} s: this does not come to an end."
@@ -199,6 +104,7 @@ def put(path: Path, candidate: Candidate) -> None:
         state.own[candidate.program] = str(candidate.file)
         home.remember(state)
         _write(home, candidate.program, {"command": candidate.command})
+        candidate.begun.unlink(missing_ok=True)
         _restart(state, candidate.program, at_once=before is not None)
         _until_ready(home, state, candidate)
 
@@ -248,15 +154,17 @@ def _children(pid: int) -> list[psutil.Process]:
 
 def _until_ready(home: Home, state: State, candidate: Candidate) -> None:
     """Wait until the program is ready; raise `NotUsed` that says what is wrong if it does not get so."""
-    program, end = candidate.program, time.monotonic() + READY
+    program, end = candidate.program, time.monotonic() + STARTS
     first = [process.pid for process in control.processes(state, program) if process.pid]
     while reasons := readiness.failing(state, [program]):
         if found := candidate.trouble():
             raise NotUsed(found)
         if died(home.path, program, first):
             raise NotUsed(candidate.at(candidate.stack(), "Its process ended as soon as it was started."))
+        if candidate.begun.exists():
+            end = min(end, time.monotonic() + READY)
         if time.monotonic() > end:
-            line, _ = candidate.where(first[0])
+            line, _ = candidate.where(first[0]) if first else (None, "")
             raise NotUsed(candidate.at(line, f"It is not ready after {READY:g} s: {reasons[program]}."))
         time.sleep(0.05)
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from orderlab import Lab, cli, stack
-from orderlab.stack.own import NotUsed
+from orderlab.stack.candidate import NotUsed
 from tests.support import RunningLab
 
 WORKERS = Path(__file__).parents[1] / "worker"

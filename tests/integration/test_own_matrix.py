@@ -16,7 +16,7 @@ from orderlab.drawing.score import Score
 from orderlab.errors import LabError
 from orderlab.matrix import Result, Runner
 from orderlab.matrix.runner import together
-from orderlab.stack.own import NotUsed
+from orderlab.stack.candidate import NotUsed
 from orderlab.verdicts.predictions import Cell, cells
 from orderlab.verdicts.rules import Word
 from tests.stages import REFERENCES, differences
