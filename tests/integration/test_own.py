@@ -8,9 +8,12 @@ from pathlib import Path
 import psutil
 import pytest
 from click.testing import CliRunner
+from kombu import Connection
 
-from orderlab import Lab, cli, stack
+from orderlab import Lab, cli, dead_letters, stack, topology
+from orderlab.messages import ORDER_CREATED, Message
 from orderlab.stack.candidate import NotUsed
+from orderlab.trace import new_traceparent
 from tests.support import RunningLab
 
 WORKERS = Path(__file__).parents[1] / "worker"
@@ -148,6 +151,25 @@ def test_a_good_file_is_the_worker_until_the_labs_own_is_put_back(lab: RunningLa
     assert {"12", "13", "14", "15", "16", "17", "18", "19"} <= set(whole)
     notebook.use(worker=None)
     healthy(lab)
+
+
+def test_a_poison_message_is_dead_with_the_reason_that_the_code_gives(lab: RunningLab, notebook: Lab) -> None:
+    notebook.use(worker=WORKERS / "stage5_compensation.py")
+    body, headers = Message(ORDER_CREATED, "/test", "no-such-order", {}, new_traceparent()).to_amqp()
+    with Connection(lab.amqp_url) as connection:
+        connection.Producer().publish(
+            body,
+            routing_key=topology.WORKER_QUEUE.name,
+            headers=headers,
+            content_type="application/json",
+            content_encoding="utf-8",
+        )
+
+    def dead() -> list[str]:
+        return [each.reason for each in dead_letters.read(lab.amqp_url) if each.order_id == "no-such-order"]
+
+    assert lab.wait_for(dead, "the dead letter") == ["There is no order no-such-order."]
+    notebook.use(worker=None)
 
 
 def test_gates_fire_in_a_file_of_ones_own(lab: RunningLab, notebook: Lab) -> None:
