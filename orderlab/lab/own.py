@@ -15,7 +15,7 @@ from orderlab.access.tables import connected
 from orderlab.calls.kinds import label_of
 from orderlab.errors import LabError
 from orderlab.faults import arming
-from orderlab.order import TRANSITIONS, Status
+from orderlab.order import Status
 from orderlab.stack import own
 from orderlab.stack.candidate import Candidate, NotUsed, Trouble
 
@@ -149,7 +149,7 @@ class Probe:
     def _came(self, told: Mapping[str, Any], quiet: bool) -> list[str]:
         """What there is to tell of it; nothing as long as it may get on."""
         there = {event["label"]: event for event in told["events"]}
-        status, settled = told["status"], not TRANSITIONS[Status(told["status"])]
+        status, settled = told["status"], Status(told["status"]).final
         if self._program == "notifier":
             done = {"18a", "18b"} <= set(there)
             return ["The probe order's webhooks were delivered (18a, 18b)."] if done else []

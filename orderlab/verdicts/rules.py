@@ -114,7 +114,7 @@ def judge(evidence: Evidence) -> Judgement:
     for rule in (_unpublished, _unsettled, _unheard, _unnotified):
         for found in rule(evidence):
             (waits if found.word is Word.STUCK else findings).append(found)
-    ended = not waits and not TRANSITIONS[evidence.status] and _acked(evidence)
+    ended = not waits and evidence.status.final and _acked(evidence)
     return Judgement(tuple(findings), tuple(waits), ended)
 
 
