@@ -85,6 +85,7 @@ def down(docker: bool, keep_jupyter: bool) -> None:
         containers.down()
         return
     home = default_home()
+    own = stack.status(home).own
     before = stack.status(home).services.get("jupyter")
     if not stack.down(home, keep_jupyter=keep_jupyter):
         console.print("The lab was not up.")
@@ -94,6 +95,8 @@ def down(docker: bool, keep_jupyter: bool) -> None:
         console.print("The lab is down but for JupyterLab, which goes on with its kernels. ./lab down ends it too.")
     else:
         console.print("The lab is down, and so are JupyterLab and its kernels (--keep-jupyter spares them).")
+    for program, file in own.items():
+        console.print(Text(f"{file} was the {program}. ./lab up begins with the lab's own."))
 
 
 @main.command()
@@ -185,6 +188,29 @@ def scale(what: tuple[str, ...]) -> None:
 
 
 @main.command()
+@click.argument("what", metavar="PROGRAM=FILE", nargs=-1)
+def use(what: tuple[str, ...]) -> None:
+    """Run a file of yours as a program: ./lab use worker=my_worker.py; ./lab use worker= puts the lab's back.
+
+    Without words it tells which files are in use.
+    """
+    from orderlab import Lab
+    from orderlab.lab.own import PROGRAMS
+
+    lab = Lab(default_home())
+    for word in what:
+        program, sign, file = word.partition("=")
+        if not sign or program not in PROGRAMS:
+            raise click.UsageError(
+                f"Say which program and which file, one of {', '.join(PROGRAMS)}: worker=my_worker.py"
+            )
+        console.print(Text(str(lab.use(**{program: file or None}))))
+    if not what:
+        told = [f"{program}: {file}" for program, file in lab.own.items()]
+        console.print(Text("\n".join(told) or "The lab's own programs are in use."))
+
+
+@main.command()
 @click.option("--fresh", is_flag=True, help="Also those that you have changed; yours are put aside.")
 def notebooks(fresh: bool) -> None:
     """Lay the chapters out in the folder where you work (./lab up does so, too)."""
@@ -204,9 +230,20 @@ def notebooks(fresh: bool) -> None:
 )
 @click.option("--step", "steps", multiple=True, help="Only this step (may be given again).")
 @click.option("--design", "designs", multiple=True, help="Only this design (may be given again).")
+@click.option(
+    "--worker", metavar="FILE", help="A file of yours does the worker's part, on the default design: its score."
+)
 @click.option("--fresh", is_flag=True, help="From the beginning, and not on from where a run was interrupted.")
-def matrix(kind: str, steps: tuple[str, ...], designs: tuple[str, ...], fresh: bool) -> None:
+def matrix(kind: str, steps: tuple[str, ...], designs: tuple[str, ...], worker: str | None, fresh: bool) -> None:
     """Break every step on every design, with real crashes. Needs the lab to itself. Exit status 1 if one surprises."""
+    if worker:
+        from orderlab import Lab
+        from orderlab.drawing.score import Score
+
+        score = Lab(default_home()).matrix(kind, list(steps), worker=worker, fresh=fresh)
+        assert isinstance(score, Score)
+        console.print(Text(str(score)))
+        sys.exit(0 if score.won == score.of else 1)
     from orderlab.matrix import command
     from orderlab.matrix.results import Results
 

@@ -28,10 +28,13 @@ class Gateway:
         self._store = store
         self._failures: Counter[str] = Counter()
 
-    def charge(self, order: OrderInHand) -> Outcome:
-        """15: `ok`, `declined`, or `already_done` if the idempotency key was charged before. Retries failures."""
+    def charge(self, order: OrderInHand, idempotency_key: str | None = None) -> Outcome:
+        """15: `ok`, `declined`, or `already_done` if the idempotency key was charged before. Retries failures.
+
+        Without a key every call is a new charge.
+        """
         try:
-            return self._call(order)
+            return self._call(order, idempotency_key)
         except GatewayError:
             time.sleep(FIRST_PAUSE)
         return Retrying(
@@ -39,9 +42,9 @@ class Gateway:
             wait=wait_exponential(multiplier=2 * FIRST_PAUSE, max=1),
             stop=stop_after_attempt(4),
             reraise=True,
-        )(self._call, order)
+        )(self._call, order, idempotency_key)
 
-    def _call(self, order: OrderInHand) -> Outcome:
+    def _call(self, order: OrderInHand, idempotency_key: str | None) -> Outcome:
         if order.payment_token in DECLINED:
             return Outcome.DECLINED
         if order.payment_token == "tok_gateway_error" and self._failures[order.order_id] < FAILURES:
@@ -50,4 +53,4 @@ class Gateway:
         self._failures.pop(order.order_id, None)
         if order.payment_token == "tok_slow":
             time.sleep(SLOW)
-        return self._store.charge(order)
+        return self._store.charge(order, idempotency_key)

@@ -95,6 +95,12 @@ SELECT event_id, order_id, attempt, type, traceparent FROM outbox
 WHERE published_at IS NULL AND created_at < clock_timestamp() - :grace::interval AND event_id <> ALL(:but)
 ORDER BY seq LIMIT :most FOR UPDATE SKIP LOCKED;
 
+-- name: read_unpublished
+-- The same whole, and without a lock: for a relay that marks what it has published afterwards.
+SELECT event_id, order_id, attempt, type, source, data, traceparent, created_at FROM outbox
+WHERE published_at IS NULL AND created_at < clock_timestamp() - :grace::interval
+ORDER BY seq LIMIT :most;
+
 -- name: claim_message^
 -- Take a message of the outbox in hand, until the transaction ends; no row if somebody has it or it was published.
 SELECT event_id, order_id, type, source, data, traceparent, created_at

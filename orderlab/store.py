@@ -213,12 +213,12 @@ class Store:
         events.written()
         return Outcome(outcome)
 
-    def charge(self, order: OrderInHand) -> Outcome:
+    def charge(self, order: OrderInHand, idempotency_key: str | None) -> Outcome:
         """15, the gateway's side: enter the charge in its ledger, once for each idempotency key it is given."""
         made = self._run(
             _scalar(queries.charge),
             order_id=order.order_id,
-            idempotency_key=order.order_id if order.design.idempotent_consumer else None,
+            idempotency_key=idempotency_key,
             amount=order.total,
             currency=order.currency,
             payment_token=order.payment_token,
@@ -229,10 +229,12 @@ class Store:
         """16: INVENTORY_RESERVED → CONFIRMED."""
         return self._settle(order, Status.CONFIRMED, None, Status.INVENTORY_RESERVED, Outcome.OK, messages, events)
 
-    def reject_order(self, order: OrderInHand, reason: str, messages: Sequence[Message], events: Events) -> Outcome:
-        """16: → REJECTED; when payment was declined the reservation is given back (15c) in the same transaction."""
+    def reject_order(
+        self, order: OrderInHand, reason: str, messages: Sequence[Message], events: Events, *, release: bool
+    ) -> Outcome:
+        """16: → REJECTED. With `release` the reservation is given back (15c) in the same transaction."""
         before = REJECTION_REASONS[reason]
-        return self._settle(order, Status.REJECTED, reason, before, Outcome.REJECTED, messages, events)
+        return self._settle(order, Status.REJECTED, reason, before, Outcome.REJECTED, messages, events, release)
 
     def _settle(
         self,
@@ -243,6 +245,7 @@ class Store:
         outcome: Outcome,
         messages: Sequence[Message],
         events: Events,
+        release: bool = False,
     ) -> Outcome:
         settled = self._run(
             _scalar(queries.settle_order),
@@ -251,7 +254,7 @@ class Store:
             reason=reason,
             from_status=before,
             again=not order.design.idempotent_consumer,
-            release=status is Status.REJECTED and before is Status.INVENTORY_RESERVED,
+            release=release,
             messages=_rows(messages),
             outbox=order.design.outbox,
             attempt=order.attempt,
@@ -266,6 +269,10 @@ class Store:
     def list_unpublished(self, grace: timedelta, most: int, but: Collection[UUID]) -> list[Row]:
         """The outbox's oldest messages that are older than `grace`, `but` these: their heads, without the data."""
         return list(self._run(_all(queries.list_unpublished), grace=grace, most=most, but=list(but)))
+
+    def read_unpublished(self, grace: timedelta, most: int) -> list[Row]:
+        """The same whole, for a relay that takes nothing in hand before it publishes."""
+        return list(self._run(_all(queries.read_unpublished), grace=grace, most=most))
 
     def publish_unpublished(self, event_id: UUID, publish: Callable[[Row], object], events: Events) -> None:
         """Hand a message to `publish`, and mark it and write its events in the transaction that holds it meanwhile.

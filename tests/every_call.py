@@ -12,7 +12,9 @@ from orderlab import Lab, Run, client
 from orderlab.access.attach import Attached
 from orderlab.calls.interrupts import Interrupted
 from orderlab.drawing.grid import Grid
+from orderlab.drawing.score import Score, Square
 from orderlab.errors import OrderlabError
+from orderlab.verdicts.rules import Word
 
 GOOD: dict[str, Any] = {
     "step": 9,
@@ -26,6 +28,7 @@ GOOD |= {
     "kind": "crash",
     "times": 1,
     "call": len,
+    "handler": len,
     "arguments": ("x",),
     "steps": [9],
     "items": {"KEYBOARD": 1},
@@ -43,6 +46,7 @@ def instances(lab: Lab) -> list[Any]:
         lab._order({"order_id": "ws-1"}),
         Run("ws-1"),
         Grid("crash", {}),
+        Score("mine.py", "crash", {("9", "before"): Square(Word.LOST, "lost", "ws-1")}),
     ]
 
 

@@ -96,7 +96,7 @@ def _bound(
         if value is parameter.default or (value is None and "None" in str(parameter.annotation)):
             continue
         try:
-            kind: kinds.Kind = kinds.KINDS.get(name, kinds.text)
+            kind = kinds.KINDS.get(f"{called}.{name}") or kinds.KINDS.get(name, kinds.text)
             bound.arguments[name] = kind(value)
         except kinds.Unfit as unfit:
             wrong = unfit.must if unfit.whole else f"{name} must be {unfit.must}, and not {kinds.shown(value)}."

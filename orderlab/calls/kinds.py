@@ -184,8 +184,10 @@ KINDS: dict[str, Kind] = {
     "side": text,
     "attempt": whole(1, 1_000_000),
     "everything": _yes_or_no,
+    "fresh": _yes_or_no,
     "quantity": whole(1, 1_000_000),
     **dict.fromkeys(("worker", "relay", "notifier", "orders_api"), whole(1, 100)),
+    **dict.fromkeys(("Lab.use.worker", "Lab.use.relay", "Lab.use.notifier", "Lab.matrix.worker"), _file),
     "file": _file,
     "home": _file,
     "seconds": _seconds,
@@ -198,10 +200,12 @@ KINDS: dict[str, Kind] = {
     "seed": _SEED,
     "body": _json,
     "call": _call,
+    "handler": _call,
+    "ack": one_of("way to acknowledge", lambda: ("after", "before", "never")),
     "algorithm": one_of("algorithm", lambda: _ALGORITHMS),
     "expires_in": whole(-(10**9), 10**9),
 }
-"""By the parameter's name; a room adds those that are its own. A name that is not here is a text."""
+"""By the parameter's name, or by call and name; a room adds those that are its own. What is not here is a text."""
 
 CARD = one_of("payment token", lambda: PAYMENT_TOKENS)
 """A payment token that the portal's form has."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from orderlab.calls.checking import public
@@ -49,10 +49,12 @@ class Grid:
         title: str = "",
         order_ids: Mapping[Cell, str] | None = None,
         compares: bool = True,
+        opens: Callable[[str], Any] | None = None,
     ) -> None:
         self.kind = kind
         self.found = dict(found)
         self.order_ids = dict(order_ids or {})
+        self._opens = opens
         self.compares = compares
         """Whether what was predicted is shown beside it."""
         self.title = title or f"{kind}: {KINDS[kind]}"
@@ -80,6 +82,12 @@ class Grid:
                 f"{len(found)} orders of this grid are at step {label} on {design}. Say which: step, design, side."
             )
         return found[0]
+
+    def run(self, step: int | str, side: str | None = None, design: str = "default") -> Any:
+        """The run of a cell that was run just now: `next()` and `back()` go through it, the crash in its place."""
+        if self._opens is None:
+            raise LabError("The runs of this grid are not at hand: it was not run here.")
+        return self._opens(self.order_id(step, design, side))
 
     @property
     def surprises(self) -> list[Cell]:

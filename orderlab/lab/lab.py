@@ -30,12 +30,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from orderlab.access.broker import Tap
+    from orderlab.access.consumer import Consumer
     from orderlab.drawing.grid import Grid
+    from orderlab.drawing.score import Score
     from orderlab.drawing.timeline import Timeline
     from orderlab.faults.script import Planned
     from orderlab.lab.compare import Comparison
     from orderlab.lab.dead import Dead
     from orderlab.lab.faults import Faults
+    from orderlab.lab.own import Used
     from orderlab.lab.processes import Processes
     from orderlab.stepping.stepping import SteppingRun
     from orderlab.verdicts.judge import Judge
@@ -312,16 +315,23 @@ class Lab:
         designs: Sequence[str] = (),
         side: str | None = None,
         *,
+        worker: str | Path | None = None,
+        fresh: bool = False,
         everything: bool = False,
-    ) -> Grid:
+    ) -> Grid | Score:
         """Run cells of a matrix here and now, and draw what came; all of them, for minutes, with `everything=True`.
 
-        `kind` is crash, fail, drop, duplicate, rabbitmq or postgresql. Nobody else may place orders meanwhile. Raises
-        `MatrixError` if a cell can't be run.
+        `kind` is crash, fail, drop, duplicate, rabbitmq or postgresql. With `worker`, a file of yours does the worker's
+        part: its score, in all cells if no steps are named; it goes on from where it was interrupted unless `fresh`.
+        Nobody else may place orders meanwhile. Raises `MatrixError` if a cell can't be run.
         """
+        if worker is not None:
+            from orderlab.lab import own
+
+            return own.score(self._lab, self._home("broken"), self._judge, worker, kind, steps, side, fresh)
         from orderlab.lab import matrices
 
-        return matrices.run(self._lab.home, kind, steps, designs, side, everything)
+        return matrices.run(self._lab, kind, steps, designs, side, everything)
 
     def predicted_matrix(self, kind: str = "crash") -> Grid:
         """What was predicted of each cell before any was run."""
@@ -334,6 +344,39 @@ class Lab:
         from orderlab.lab import matrices
 
         return matrices.measured(kind)
+
+    # code of your own
+
+    def use(
+        self,
+        worker: str | Path | None = "",
+        relay: str | Path | None = "",
+        notifier: str | Path | None = "",
+    ) -> Used:
+        """Run a file of yours as the worker (the relay, the notifier), in a process of its own; None puts the lab's
+        back. One order is sent through it, and what became of it is told. `./lab up` begins with the lab's own.
+
+        Raises `NotUsed`, which names the line, for a file that can't be used: the lab's own does the work then.
+        """
+        from orderlab.lab import own
+
+        return own.use(self, self._home("changed"), {"worker": worker, "relay": relay, "notifier": notifier})
+
+    @property
+    def own(self) -> dict[str, str]:
+        """The files of yours that are in use, by program."""
+        from orderlab.stack import own
+
+        return own.in_use(self._home("changed"))
+
+    def consume(self, handler: Callable[..., Any], exchange: str, ack: str = "after") -> Consumer:
+        """Have a function called with each message that comes to this exchange from now on: one more consumer, with a
+        queue of its own. `ack` is "after" the function has returned, "before" it is called, or "never". It ends with
+        `close()`, at the end of a `with` block, or with the kernel.
+        """
+        from orderlab.access.consumer import Consumer
+
+        return Consumer(self._lab.amqp_url, handler, exchange, ack)
 
     # behind the front door
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
+from orderlab.access.attach import Attached
 from orderlab.calls import kinds
 from orderlab.drawing.grid import Grid
 from orderlab.errors import LabError
 from orderlab.faults.model import AFTER, BEFORE
 from orderlab.matrix import Results, Runner, command
+from orderlab.stepping.replayed import replayed
 from orderlab.verdicts.predictions import KINDS, cells
 
 kinds.KINDS["kind"] = kinds.one_of("matrix", lambda: KINDS)
 
 
 def run(
-    home: Path | None, kind: str, steps: Iterable[int | str], designs: Sequence[str], side: str | None, everything: bool
+    lab: Attached, kind: str, steps: Iterable[int | str], designs: Sequence[str], side: str | None, everything: bool
 ) -> Grid:
     """Run cells of a matrix and draw what came; raises `LabError` where the call asks for more than it says."""
-    if home is None:
+    if lab.home is None:
         raise LabError("This lab was not brought up by ./lab up here, so nothing can be killed in it.")
     if side not in (BEFORE, AFTER, None):
         raise LabError(f"A gate is {BEFORE!r} or {AFTER!r} its step, and not {side!r}.")
@@ -30,9 +31,10 @@ def run(
             "such as steps=[8, 15]; or say everything=True."
         )
     chosen = command.chosen(kind, [kinds.label_of(step) for step in steps], designs, side)
-    results = [result for together in Runner(home).run(chosen) for result in together]
+    results = [result for together in Runner(lab.home).run(chosen) for result in together]
     words = {result.cell: (result.word,) for result in results}
-    return Grid(kind, words, order_ids={result.cell: result.order_id for result in results})
+    order_ids = {result.cell: result.order_id for result in results}
+    return Grid(kind, words, order_ids=order_ids, opens=lambda order_id: replayed(lab, order_id))
 
 
 def measured(kind: str) -> Grid:

@@ -14,9 +14,9 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
     "follow": ("order", "orders", "last", "wait", "events", "journal", "save"),
     "draw": ("diagram", "sequence", "timeline", "compare"),
     "step": ("step_through",),
-    "break": ("faults", "processes", "scale"),
+    "break": ("faults", "processes", "scale", "use", "own"),
     "judge": ("verdict", "verdicts", "matrix", "predicted_matrix", "measured_matrix"),
-    "look behind": ("table", "queues", "tap", "dead", "catalogue", "reserved"),
+    "look behind": ("table", "queues", "tap", "consume", "dead", "catalogue", "reserved"),
     "tidy up": ("restock", "reset"),
 }
 """Every public method and part of `Lab`, by what it is for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -47,7 +48,7 @@ def chosen(
 
 
 def run(home: Path, wanted: Iterable[Cell], results: Results, console: Console) -> None:
-    """Run what `results` does not have yet, and keep each gate's results as soon as they are there."""
+    """Run what `results` does not have yet, and keep each lot's results as soon as they are there."""
     todo = [cell for cell in wanted if cell not in results.cells]
     if not todo:
         return
@@ -62,10 +63,11 @@ def run(home: Path, wanted: Iterable[Cell], results: Results, console: Console) 
             results.run["seconds"] = round(results.run["seconds"] + time.monotonic() - begun, 1)
             results.write()
             begun = time.monotonic()
-            gate = together[0].cell
+            gate = together[-1].cell
             progress.update(task, advance=len(together), description=f"{gate.kind} {gate.side} {gate.step}")
-            if not console.is_terminal:  # where no bar can be drawn, a line a gate
-                console.print(f"{gate.side} {gate.step}: {', '.join(result.word for result in together)}")
+            if not console.is_terminal:  # where no bar can be drawn, a line per gate
+                for (side, step), there in groupby(together, key=lambda result: (result.cell.side, result.cell.step)):
+                    console.print(f"{side} {step}: {', '.join(result.word for result in there)}")
             for result in together:
                 if not result.as_expected:
                     progress.console.print(surprise(result))

@@ -27,6 +27,7 @@ class Result:
     reason: str
     order_id: str
     why: str = ""  # the verdict with the events that show it
+    reached: bool = True  # whether the order came to the gate; the code decides that
 
     @property
     def as_expected(self) -> bool:

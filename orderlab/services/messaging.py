@@ -140,9 +140,13 @@ class Deliveries(Consumer):
         except UnprocessableMessage as error:
             self._bury(raw, error.detail)
             return
-        published_by, copy = (str((raw.properties or {}).get(name) or "") for name in ("app_id", "correlation_id"))
-        delivery = Delivery(message, _deliveries(raw), published_by, copy, partial(self._send_again, message))
+        delivery = self._delivery(message, raw)
         self.container.spawn_worker(self, (delivery,), {}, handle_result=partial(self.handle_result, raw, delivery))
+
+    def _delivery(self, message: Message, raw: Any) -> Delivery:
+        """What the method is handed."""
+        published_by, copy = (str((raw.properties or {}).get(name) or "") for name in ("app_id", "correlation_id"))
+        return Delivery(message, _deliveries(raw), published_by, copy, partial(self._send_again, message))
 
     def handle_result(self, raw: Any, delivery: Delivery, worker_ctx: Any, result: Any, exc_info: Any) -> Any:
         error = exc_info[1] if exc_info else None

@@ -61,7 +61,8 @@ class Worker:
         if step(RESERVE_INVENTORY, self.store.reserve_inventory, order, step.events) is Outcome.OUT_OF_STOCK:
             return self.reject(step, order, "out_of_stock", message.traceparent)
 
-        if step(PROCESS_PAYMENT, self.gateway.charge, order) is Outcome.DECLINED:
+        key = order.order_id if order.design.idempotent_consumer else None
+        if step(PROCESS_PAYMENT, self.gateway.charge, order, key) is Outcome.DECLINED:
             return self.reject(step, order, "payment_declined", message.traceparent)
 
         confirmed, notifications = tell(order, Status.CONFIRMED, None, message.traceparent)
@@ -74,8 +75,10 @@ class Worker:
     def reject(self, step: Steps, order: OrderInHand, reason: str, traceparent: str) -> None:
         """16 to 18 for an order that is refused; what was reserved for it goes back (15c)."""
         rejected, notifications = tell(order, Status.REJECTED, reason, traceparent)
-        steps = (RELEASE_INVENTORY, REJECT_ORDER) if reason == "payment_declined" else REJECT_ORDER
-        outcome = step(steps, self.store.reject_order, order, reason, [rejected, *notifications], step.events)
+        reserved = reason == "payment_declined"
+        steps = (RELEASE_INVENTORY, REJECT_ORDER) if reserved else REJECT_ORDER
+        messages = [rejected, *notifications]
+        outcome = step(steps, self.store.reject_order, order, reason, messages, step.events, release=reserved)
         if outcome is Outcome.REJECTED:
             step(PUBLISH_ORDER_REJECTED, self.publish, step, rejected)
             step(NOTIFY, self.publish, step, *notifications)

@@ -52,6 +52,7 @@ class State:
     programs: list[str] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
     scale: dict[str, int] = field(default_factory=dict)
+    own: dict[str, str] = field(default_factory=dict)  # files of a student's that run in place of a program
 
 
 class Home:

@@ -50,10 +50,11 @@ class Status:
     services: dict[str, Service]
     started: bool = False  # by this very `up`
     reasons: Mapping[str, str] = field(default_factory=dict)  # of each program that fails its check
+    own: Mapping[str, str] = field(default_factory=dict)  # files of a student's that run in place of a program
 
     def as_dict(self) -> dict[str, object]:
         """What `./lab status --json` prints."""
-        return {name: value for name, value in asdict(self).items() if name not in ("started", "reasons")}
+        return {name: value for name, value in asdict(self).items() if name not in ("started", "reasons", "own")}
 
 
 def up(path: Path, *, jupyter: bool = True, say: Say = lambda line: None) -> Status:
@@ -280,4 +281,5 @@ def _status(state: State, failing: dict[str, str], *, started: bool = False) -> 
         services=services,
         started=started,
         reasons=failing,
+        own=state.own,
     )

@@ -74,6 +74,8 @@ def write_start(folder: Path, addresses: Mapping[str, str]) -> None:
 def _originals(source: Path) -> Iterator[tuple[str, bytes]]:
     for file in sorted((source / "notebooks").glob("*/*.ipynb")):
         yield str(file.relative_to(source / "notebooks")), _without_outputs(file)
+    for file in sorted((source / "notebooks").glob("worker/*.py")):
+        yield str(file.relative_to(source / "notebooks")), file.read_bytes()
     for file in sorted((source / "docs").glob("*.*")):
         yield str(file.relative_to(source)), file.read_bytes()
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orderlab.drawing.rows import Event, Firing
 from orderlab.errors import LabError
 from orderlab.stepping.moment import Moment
 
@@ -51,14 +50,3 @@ def read(file: str | Path) -> dict[str, Any]:
     if told.get("version") != VERSION:
         raise LabError(f"{file} is of version {told.get('version')}, and this orderlab reads version {VERSION}.")
     return told
-
-
-def of_journal(
-    order_id: str, events: Sequence[Event], tables: Mapping[str, Any], said: str, firings: Sequence[Firing]
-) -> list[Moment]:
-    """The moments of an order that was not stepped through: an arrow each, and the tables at the end."""
-    moments = [
-        Moment(order_id, list(events[: n + 1]), (event["label"],), claims=event["data"].get("claims"))
-        for n, event in enumerate(events)
-    ]
-    return [*moments, Moment(order_id, list(events), said=(said,), ended=True, tables=tables, firings=firings)]

@@ -40,7 +40,7 @@ def stock_changes(tables: Tables, news: Sequence[Row]) -> Iterator[tuple[str, st
     moved = 0
     for event in news:
         if event["outcome"] == "ok":
-            twice = forgets and event["data"].get("fault") == "duplicate"
+            twice = event["data"].get("again", forgets) and event["data"].get("fault") == "duplicate"
             moved += _MOVES.get(str(event["label"]), 0) * (2 if twice else 1)
     for item in sorted(tables.get("order_items", ()), key=lambda item: str(item["sku"])):
         if moved:

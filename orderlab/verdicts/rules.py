@@ -114,7 +114,8 @@ def judge(evidence: Evidence) -> Judgement:
     for rule in (_unpublished, _unsettled, _unheard, _unnotified):
         for found in rule(evidence):
             (waits if found.word is Word.STUCK else findings).append(found)
-    return Judgement(tuple(findings), tuple(waits), ended=not waits and _acked(evidence))
+    ended = not waits and evidence.status.final and _acked(evidence)
+    return Judgement(tuple(findings), tuple(waits), ended)
 
 
 def _duplicated(e: Evidence) -> Iterable[Finding]:
@@ -140,9 +141,12 @@ def _oversold(e: Evidence) -> Iterable[Finding]:
 
 
 def _times(e: Evidence, event: Event) -> int:
-    """How often a recorded step moved the stock: a repeated one is recorded once, and an idempotent one works once."""
-    repeated = event["data"].get("fault") == "duplicate" and not e.design.idempotent_consumer
-    return 2 if repeated else 1
+    """How often a recorded step moved the stock: a repeated one is recorded once, and an idempotent one works once.
+
+    Code of a student's own notes whether it would do it `again`; the lab's goes by the order's design.
+    """
+    again = event["data"].get("again", not e.design.idempotent_consumer)
+    return 2 if again and event["data"].get("fault") == "duplicate" else 1
 
 
 def _stopped(e: Evidence) -> Iterable[Finding]:
@@ -164,7 +168,9 @@ def _unsettled(e: Evidence) -> Iterable[Finding]:
         yield Finding(Word.STUCK, f"{ORDER_CREATED} {e.queued}", ("9",))
     if e.status is None or e.status.final or e.queued:
         return
-    if e.deliveries:
+    if e.deliveries and _acked(e):
+        yield Finding(Word.LOST, f"{ORDER_CREATED}: it was acknowledged, and the work was not done", ("12", "19"))
+    elif e.deliveries:
         yield Finding(Word.STUCK, f"{ORDER_CREATED} is still in a worker's hands", ("12",))
     elif _published(e, ORDER_CREATED, "9"):
         yield Finding(Word.STUCK, f"{ORDER_CREATED} is on its way to a worker", ("9",))

@@ -1,0 +1,38 @@
+"""Reference of stage 4."""
+
+from orderlab.build import *
+
+
+class Worker:
+    """The worker's lane, 12 to 19. Returning from the method acknowledges the message (19)."""
+
+    name = "worker"
+
+    store = Store()
+    gateway = Gateway()
+    publish = Publisher()
+
+    @deliver("orders.created.worker")
+    def process_order(self, delivery):
+        step = delivery.step
+        order = step(CONSUME_ORDER_CREATED, self.store.take_up, delivery.message.subject)
+        if order.fresh and step(CHECK_INVENTORY, self.store.check_inventory, order) is Outcome.OUT_OF_STOCK:
+            return self.reject(delivery, order, "out_of_stock")
+        if step(RESERVE_INVENTORY, self.store.reserve_inventory, order, once=True) is Outcome.OUT_OF_STOCK:
+            return self.reject(delivery, order, "out_of_stock")
+        if step(PROCESS_PAYMENT, self.gateway.charge, order, order.order_id) is Outcome.DECLINED:
+            return self.reject(delivery, order, "payment_declined")
+        told = delivery.tell(order)
+        event, *notifications = told
+        if step(CONFIRM_ORDER, self.store.confirm_order, order, told, once=True) is Outcome.OK:
+            step(PUBLISH_ORDER_CONFIRMED, self.publish, event)
+            step(NOTIFY, self.publish, *notifications)
+        return None
+
+    def reject(self, delivery, order, reason):
+        step = delivery.step
+        told = delivery.tell(order, reason)
+        event, *notifications = told
+        if step(REJECT_ORDER, self.store.reject_order, order, reason, told, once=True) is Outcome.REJECTED:
+            step(PUBLISH_ORDER_REJECTED, self.publish, event)
+            step(NOTIFY, self.publish, *notifications)
