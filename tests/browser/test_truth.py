@@ -34,7 +34,7 @@ def test_an_order_charged_twice_is_told_so_on_its_open_page(
     order_id = f"web-{uuid.uuid4().hex[:8]}"
     crash(order_id, 16, "before")
     page = visit(color_scheme=scheme)
-    page.locator("summary").click()
+    page.get_by_text("Salvaguardas", exact=True).click()
     page.locator("#design").select_option("as-drawn")
     press(page, order_id=order_id)
     page.evaluate("window.stillTheSamePage = true")
