@@ -68,7 +68,7 @@ def notebook(lab: RunningLab) -> Iterator[Lab]:
 @pytest.fixture(autouse=True)
 def _nothing_armed_afterwards(lab: RunningLab, notebook: Lab) -> Iterator[None]:
     yield
-    notebook.arming.clear()
+    notebook.faults.clear()
 
 
 Batch = dict[tuple[str, str], Cell]
@@ -167,7 +167,7 @@ def let_go_if_it_goes_wrong(notebook: Lab) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        notebook.arming.clear()
+        notebook.faults.clear()
         raise
 
 
@@ -474,7 +474,7 @@ def test_what_is_taken_away_fires_no_more_and_whoever_it_has_halted_goes_on(
     order_id = lab.place(notebook.new_id("f-away"))
     lab.wait_for(lambda: len(notebook.faults.halts(order_id)) == 1, "the halt")
     if how == "clear":
-        notebook.arming.clear()
+        notebook.faults.clear()
         lab.complete(order_id)
     else:
         stack.reset(lab.home)
