@@ -71,19 +71,19 @@ class Placed:
 
     def insert(self) -> None:
         total = self.order.total(self.found.prices)
-        self.store.insert_order(self.order, "demo", total, self.found, self.created, [], self.events(5, 8))
+        self.store.insert_order(self.events(5, 8), self.order, "demo", total, self.found, self.created, [])
 
     def after_insert(self) -> None:
         self.store.flush_journal(self.events(9, 10, ended=True), [self.created.id])
 
     def start(self) -> None:
-        self.hand = self.store.start_processing(self.order.order_id, self.events(12, 12))
+        self.hand = self.store.start_processing(self.events(12, 12), self.order.order_id, "", False)
 
     def check_inventory(self) -> None:
         self.store.check_inventory(self.hand)
 
     def reserve(self) -> None:
-        self.store.reserve_inventory(self.hand, self.events(13, 14))
+        self.store.reserve_inventory(self.events(13, 14), self.hand)
 
     def charge(self) -> None:
         self.store.charge(self.hand)
@@ -91,7 +91,7 @@ class Placed:
     def confirm(self) -> None:
         event, notifications = tell(self.hand, Status.CONFIRMED, None, self.trace)
         self.told = [event, *notifications]
-        self.store.confirm_order(self.hand, self.told, self.events(15, 16))
+        self.store.confirm_order(self.events(15, 16), self.hand, self.told)
 
     def after_confirm(self) -> None:
         self.store.flush_journal(self.events(17, 19, ended=True), [each.id for each in self.told])

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from orderlab.errors import BrokerAway, OrderlabError
 from orderlab.faults.gates import Gates, OpenGates, as_if, fired, raise_failure
@@ -21,6 +21,7 @@ from orderlab.sequence import Outcome, Step
 
 P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S")
 
 
 def now() -> datetime:
@@ -82,6 +83,18 @@ class Events(list[Event]):
         self.clear()
 
 
+def takes_events(method: Callable[Concatenate[S, Events, P], R]) -> Callable[Concatenate[S, P], R]:
+    """An effect that writes the events that wait: `Steps` hands them to it, and whoever calls for a step does not."""
+    method.takes = "events"  # type: ignore[attr-defined]
+    return cast("Callable[Concatenate[S, P], R]", method)
+
+
+def takes_steps(method: Callable[Concatenate[S, Steps, P], R]) -> Callable[Concatenate[S, P], R]:
+    """An effect that notes something at the step it is: it is handed the steps."""
+    method.takes = "steps"  # type: ignore[attr-defined]
+    return cast("Callable[Concatenate[S, P], R]", method)
+
+
 @dataclass
 class Opened:
     """What `Steps.begin` opened: the events that go on, and the faults that fired before them."""
@@ -118,9 +131,7 @@ class Steps:
     outbox: bool = False  # whether what can't be published now is safe, and may be `deferred`
     events: Events = field(default_factory=Events)
     published: list[str] = field(default_factory=list)  # ids of messages the broker has confirmed
-    twice: dict[str, Callable[[], object]] = field(
-        default_factory=dict
-    )  # how a step happens twice that has a way of its own
+    repeats: Mapping[str, Callable[[], object]] = field(default_factory=dict)  # how a step repeats, where not by itself
     known: dict[str, dict[str, Any]] = field(default_factory=dict)  # data of a step before it is performed, by label
 
     def __call__(self, step: Step | tuple[Step, ...], effect: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -162,17 +173,30 @@ class Steps:
         opened.close(outcome)
         raise_failure(self._fire(opened.steps, AFTER))
 
+    def already_done(self, step: Step) -> None:
+        """Record a step for which nothing is left to do."""
+        self(step, lambda: Outcome.ALREADY_DONE)
+
+    def perform(self, effect: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call an effect, and hand it what it takes besides."""
+        match getattr(effect, "takes", ""):
+            case "events":
+                return cast("Callable[..., R]", effect)(self.events, *args, **kwargs)
+            case "steps":
+                return cast("Callable[..., R]", effect)(self, *args, **kwargs)
+        return effect(*args, **kwargs)
+
     def _effect(self, opened: Opened, effect: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """The effect: not at all, once, or twice."""
         if not opened.faults:
-            return effect(*args, **kwargs)
+            return self.perform(effect, *args, **kwargs)
         raise_failure(opened.faults)
         if opened.has(Kind.DROP):
             return as_if(opened.steps[-1])  # type: ignore[return-value]  # what can be dropped results in an outcome
-        result = effect(*args, **kwargs)
+        result = self.perform(effect, *args, **kwargs)
         if opened.has(Kind.DUPLICATE):
-            again = self.twice.get(opened.steps[-1].label)
-            again() if again else effect(*args, **kwargs)
+            again = self.repeats.get(opened.steps[-1].label)
+            again() if again else self.perform(effect, *args, **kwargs)
         return result
 
     def _fire(self, steps: Sequence[Step], side: str) -> list[tuple[Step, Fault]]:

@@ -18,7 +18,7 @@ import orjson
 import psycopg
 
 from orderlab.errors import AlreadyPublished, DatabaseAway, DatabaseBusy, UnprocessableMessage
-from orderlab.journal import Event, Events
+from orderlab.journal import Event, Events, takes_events
 from orderlab.messages import Message
 from orderlab.order import CURRENCY, REJECTION_REASONS, Design, NewOrder, OrderInHand, Status
 from orderlab.sequence import Outcome
@@ -89,15 +89,16 @@ class Store:
         prices = {sku: Decimal(price) for sku, price in row["prices"].items()}
         return Found(row["subject"], row["request"], prices)
 
+    @takes_events
     def insert_order(
         self,
+        events: Events,
         order: NewOrder,
         subject: str,
         total: Decimal,
         found: Found,
         created: Message,
         earlier: Sequence[Event],
-        events: Events,
     ) -> Outcome:
         """8: insert the order with its message and the steps so far; `duplicate` if the id was taken since 6.
 
@@ -168,7 +169,8 @@ class Store:
 
     # worker
 
-    def start_processing(self, order_id: str, copy: str, redelivered: bool, events: Events) -> OrderInHand:
+    @takes_events
+    def start_processing(self, events: Events, order_id: str, copy: str, redelivered: bool) -> OrderInHand:
         """12: take the order up and record the delivery; raise `UnprocessableMessage` if there is no such order.
 
         `copy` is the message's copy ("" where it does not say), and `redelivered` whether the broker says that it has
@@ -197,7 +199,8 @@ class Store:
         """13: is everything there?"""
         return Outcome.OUT_OF_STOCK if self._run(_all(queries.items_short), order_id=order.order_id) else Outcome.OK
 
-    def reserve_inventory(self, order: OrderInHand, events: Events) -> Outcome:
+    @takes_events
+    def reserve_inventory(self, events: Events, order: OrderInHand) -> Outcome:
         """14: RECEIVED → INVENTORY_RESERVED. `out_of_stock` if somebody took the last one since 13."""
         try:
             outcome = self._run(
@@ -225,12 +228,14 @@ class Store:
         )
         return Outcome.OK if made else Outcome.ALREADY_DONE
 
-    def confirm_order(self, order: OrderInHand, messages: Sequence[Message], events: Events) -> Outcome:
+    @takes_events
+    def confirm_order(self, events: Events, order: OrderInHand, messages: Sequence[Message]) -> Outcome:
         """16: INVENTORY_RESERVED → CONFIRMED."""
         return self._settle(order, Status.CONFIRMED, None, Status.INVENTORY_RESERVED, Outcome.OK, messages, events)
 
+    @takes_events
     def reject_order(
-        self, order: OrderInHand, reason: str, messages: Sequence[Message], events: Events, *, release: bool
+        self, events: Events, order: OrderInHand, reason: str, messages: Sequence[Message], *, release: bool
     ) -> Outcome:
         """16: → REJECTED. With `release` the reservation is given back (15c) in the same transaction."""
         before = REJECTION_REASONS[reason]
@@ -274,7 +279,8 @@ class Store:
         """The same whole, for a relay that takes nothing in hand before it publishes."""
         return list(self._run(_all(queries.read_unpublished), grace=grace, most=most))
 
-    def publish_unpublished(self, event_id: UUID, publish: Callable[[Row], object], events: Events) -> None:
+    @takes_events
+    def publish_unpublished(self, events: Events, event_id: UUID, publish: Callable[[Row], object]) -> None:
         """Hand a message to `publish`, and mark it and write its events in the transaction that holds it meanwhile.
 
         Raises `AlreadyPublished` if it was published meanwhile, or somebody else has it in hand.

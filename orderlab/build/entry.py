@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from orderlab.messages import Message
 from orderlab.nearest import instead
 from orderlab.order import OrderInHand, Status
 from orderlab.sequence import ACK_MESSAGE, Step
-from orderlab.services.database import Journal
+from orderlab.services.database import NO_REPEATS, Journal
 from orderlab.services.messaging import Deliveries, Delivery
 from orderlab.services.worker import tell
 from orderlab.trace import trace_id
@@ -75,9 +75,15 @@ class Handed(Delivery):
 class Courses(Journal):
     """Opens courses in place of plain steps."""
 
-    def steps(self, order_id: str, traceparent: str, attempt: int = 1) -> Course:
+    def steps(
+        self,
+        order_id: str,
+        traceparent: str,
+        attempt: int = 1,
+        repeats: Mapping[str, Callable[[], object]] = NO_REPEATS,
+    ) -> Course:
         """The steps of one order in one delivery."""
-        return Course(order_id, trace_id(traceparent), attempt, self._gates)
+        return Course(order_id, trace_id(traceparent), attempt, self._gates, repeats=repeats)
 
 
 class Entrypoint(Deliveries):

@@ -37,7 +37,7 @@ class Tables:
         """12: the order as it stands, and which delivery this is (`order.attempt`); None if there is no such order."""
         course = _needed(steps)
         try:
-            order = self._store.start_processing(order_id, course.copy, course.redelivered, course.events)
+            order = course.perform(self._store.start_processing, order_id, course.copy, course.redelivered)
         except UnprocessableMessage:
             return None
         course.attempt = order.attempt
@@ -53,7 +53,7 @@ class Tables:
         course = _needed(steps)
         for event in course.events[-1:]:
             event.data |= {} if once else {"again": True}  # a repeated statement works twice
-        return self._store.reserve_inventory(_as(order, once), course.events)
+        return course.perform(self._store.reserve_inventory, _as(order, once))
 
     @takes_steps
     def confirm_order(
@@ -62,7 +62,7 @@ class Tables:
         """16: CONFIRMED. `messages` go to the outbox in the same transaction. With `once` only if it was not done."""
         course = _needed(steps)
         course.outbox = bool(messages)
-        return self._store.confirm_order(_as(order, once, bool(messages)), messages, course.events)
+        return course.perform(self._store.confirm_order, _as(order, once, bool(messages)), messages)
 
     @takes_steps
     def reject_order(
@@ -81,7 +81,7 @@ class Tables:
         course = _needed(steps)
         course.outbox = bool(messages)
         placed = _as(order, once, bool(messages))
-        return self._store.reject_order(placed, reason, messages, course.events, release=release)
+        return course.perform(self._store.reject_order, placed, reason, messages, release=release)
 
 
 def _needed(steps: Course | None) -> Course:

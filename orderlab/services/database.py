@@ -6,8 +6,9 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import eventlet
@@ -25,6 +26,8 @@ from orderlab.services.together import Together
 from orderlab.settings import Settings
 from orderlab.store import Store
 from orderlab.trace import trace_id
+
+NO_REPEATS: Mapping[str, Callable[[], object]] = MappingProxyType({})
 
 POOL_SIZE = 10
 MOST_WAITING = 100_000
@@ -151,9 +154,15 @@ class Journal:
         self._gates = database.gates
         self.write_later = database.write_later
 
-    def steps(self, order_id: str, traceparent: str, attempt: int = 1) -> Steps:
-        """The steps of one order in one request or delivery."""
-        return Steps(order_id, trace_id(traceparent), attempt, self._gates)
+    def steps(
+        self,
+        order_id: str,
+        traceparent: str,
+        attempt: int = 1,
+        repeats: Mapping[str, Callable[[], object]] = NO_REPEATS,
+    ) -> Steps:
+        """The steps of one order in one request or delivery; `repeats` says how a step repeats, where not by itself."""
+        return Steps(order_id, trace_id(traceparent), attempt, self._gates, repeats=repeats)
 
 
 class JournalProvider(DependencyProvider):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import eventlet
 from nameko.extensions import DependencyProvider, SharedExtension
@@ -19,7 +19,7 @@ from orderlab import topology
 from orderlab.dead_letters import QUEUE, REASON
 from orderlab.errors import BrokerAway, DatabaseAway, DatabaseBusy, OrderlabError, UnprocessableMessage
 from orderlab.faults.gates import Lost
-from orderlab.journal import Steps
+from orderlab.journal import Steps, takes_steps
 from orderlab.messages import Message
 from orderlab.sequence import ACK_MESSAGE, CONSUME_ORDER_CREATED, WEBHOOK_CUSTOMER, WEBHOOK_OPERATIONS, Outcome
 from orderlab.services.database import Database, Journal
@@ -48,11 +48,14 @@ class Broker(SharedExtension):
 
 
 class Publisher:
-    """What a service publishes with."""
+    """What a service publishes with, as a step."""
+
+    takes: ClassVar[str] = "steps"
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
+    @takes_steps
     def __call__(self, steps: Steps, *messages: Message) -> Outcome:
         """Publish, and note what the broker has confirmed; raise `BrokerAway` if it has not confirmed all."""
         letters = [self._broker.letter(message) for message in messages]
@@ -91,8 +94,8 @@ class Delivery:
     def begin(self, journal: Journal) -> Steps:
         """The steps that this delivery takes."""
         message = self.message
-        self.steps = journal.steps(message.subject, message.traceparent, self.attempt)
-        self.steps.twice = {CONSUME_ORDER_CREATED.label: self.again}
+        repeats = {CONSUME_ORDER_CREATED.label: self.again}
+        self.steps = journal.steps(message.subject, message.traceparent, self.attempt, repeats)
         came = {"published_by": self.published_by, "copy": self.copy, "broker_delivery": self.attempt}
         copy = {"copy": self.copy}
         self.steps.known = {

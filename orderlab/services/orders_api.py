@@ -89,13 +89,11 @@ class OrdersApi:
 
         total = order.total(found.prices)
         created = Message(ORDER_CREATED, "/orders-api", order.order_id, {"order_id": order.order_id}, trace)
-        inserted = step(
-            INSERT_ORDER, self.store.insert_order, order, claims.subject, total, found, created, earlier, step.events
-        )
+        inserted = step(INSERT_ORDER, self.store.insert_order, order, claims.subject, total, found, created, earlier)
         if inserted is Outcome.DUPLICATE:
             return self.receive(step, order, claims, earlier, trace)  # somebody was quicker: now it is there
 
-        step(PUBLISH_ORDER_CREATED, self.publish, step, created)
+        step(PUBLISH_ORDER_CREATED, self.publish, created)
         return reply(new_order_json(order, total, found, created), 201, Location=f"/orders/{order.order_id}")
 
     def respond(self, step: Steps, request: Request, response: Response) -> Response:

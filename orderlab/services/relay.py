@@ -62,15 +62,17 @@ class Relay:
         The event is written by the transaction that marks the message. It begins behind the gate: whoever is halted
         there holds nothing that its own publisher could need.
         """
-        step: Steps = self.journal.steps(head["order_id"], head["traceparent"], head["attempt"])
-        perform = partial(self.perform, step)
+        arrow, held = STEP_OF[head["type"]], list[Message]()
+        repeats = {arrow.label: lambda: step.perform(self.publish, *held)}
+        step: Steps = self.journal.steps(head["order_id"], head["traceparent"], head["attempt"], repeats)
+        perform = partial(self.perform, step, held)
         try:
-            step(STEP_OF[head["type"]], self.store.publish_unpublished, head["event_id"], perform, step.events)
+            step(arrow, self.store.publish_unpublished, head["event_id"], perform)
         except AlreadyPublished:
             return
 
-    def perform(self, step: Steps, row: dict[str, Any]) -> None:
-        """Publish the message that is held."""
+    def perform(self, step: Steps, held: list[Message], row: dict[str, Any]) -> None:
+        """Publish the message of this row, which is `held` meanwhile."""
         message = Message(
             row["type"],
             row["source"],
@@ -80,6 +82,6 @@ class Relay:
             str(row["event_id"]),
             row["created_at"],
         )
-        self.publish(step, message)
-        step.twice = {STEP_OF[message.type].label: lambda: self.publish(step, message)}
+        held.append(message)
+        step.perform(self.publish, message)
         step.note(by="relay")

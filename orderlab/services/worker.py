@@ -44,21 +44,15 @@ class Worker:
             raise UnprocessableMessage(f"The worker takes {ORDER_CREATED}, and this is {message.type!r}.")
         step = delivery.begin(self.journal)
 
-        order = step(
-            CONSUME_ORDER_CREATED,
-            self.store.start_processing,
-            message.subject,
-            delivery.copy,
-            delivery.redelivered,
-            step.events,
-        )
+        copy, redelivered = delivery.copy, delivery.redelivered
+        order = step(CONSUME_ORDER_CREATED, self.store.start_processing, message.subject, copy, redelivered)
         step.attempt, step.outbox = order.attempt, order.design.outbox
 
         if order.settled:
             return self.leave_as_settled(step, order)
         if order.fresh and step(CHECK_INVENTORY, self.store.check_inventory, order) is Outcome.OUT_OF_STOCK:
             return self.reject(step, order, "out_of_stock", message.traceparent)
-        if step(RESERVE_INVENTORY, self.store.reserve_inventory, order, step.events) is Outcome.OUT_OF_STOCK:
+        if step(RESERVE_INVENTORY, self.store.reserve_inventory, order) is Outcome.OUT_OF_STOCK:
             return self.reject(step, order, "out_of_stock", message.traceparent)
 
         key = order.order_id if order.design.idempotent_consumer else None
@@ -66,10 +60,10 @@ class Worker:
             return self.reject(step, order, "payment_declined", message.traceparent)
 
         confirmed, notifications = tell(order, Status.CONFIRMED, None, message.traceparent)
-        outcome = step(CONFIRM_ORDER, self.store.confirm_order, order, [confirmed, *notifications], step.events)
+        outcome = step(CONFIRM_ORDER, self.store.confirm_order, order, [confirmed, *notifications])
         if outcome is Outcome.OK:
-            step(PUBLISH_ORDER_CONFIRMED, self.publish, step, confirmed)
-            step(NOTIFY, self.publish, step, *notifications)
+            step(PUBLISH_ORDER_CONFIRMED, self.publish, confirmed)
+            step(NOTIFY, self.publish, *notifications)
         return None
 
     def reject(self, step: Steps, order: OrderInHand, reason: str, traceparent: str) -> None:
@@ -78,19 +72,19 @@ class Worker:
         reserved = reason == "payment_declined"
         steps = (RELEASE_INVENTORY, REJECT_ORDER) if reserved else REJECT_ORDER
         messages = [rejected, *notifications]
-        outcome = step(steps, self.store.reject_order, order, reason, messages, step.events, release=reserved)
+        outcome = step(steps, self.store.reject_order, order, reason, messages, release=reserved)
         if outcome is Outcome.REJECTED:
-            step(PUBLISH_ORDER_REJECTED, self.publish, step, rejected)
-            step(NOTIFY, self.publish, step, *notifications)
+            step(PUBLISH_ORDER_REJECTED, self.publish, rejected)
+            step(NOTIFY, self.publish, *notifications)
 
     def leave_as_settled(self, step: Steps, order: OrderInHand) -> None:
         """14 to 16 for a message that comes again: nothing is left to do, and its messages are the outbox's."""
         if order.status is Status.CONFIRMED:
-            step(RESERVE_INVENTORY, Outcome, Outcome.ALREADY_DONE)
-            step(PROCESS_PAYMENT, Outcome, Outcome.ALREADY_DONE)
-            step(CONFIRM_ORDER, Outcome, Outcome.ALREADY_DONE)
+            step.already_done(RESERVE_INVENTORY)
+            step.already_done(PROCESS_PAYMENT)
+            step.already_done(CONFIRM_ORDER)
         else:
-            step(REJECT_ORDER, Outcome, Outcome.ALREADY_DONE)
+            step.already_done(REJECT_ORDER)
 
 
 def tell(order: OrderInHand, status: Status, reason: str | None, traceparent: str) -> tuple[Message, list[Message]]:

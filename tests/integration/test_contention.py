@@ -110,7 +110,7 @@ def test_a_delivery_that_meets_an_order_rejected_meanwhile_takes_it_for_out_of_s
 ) -> None:
     order_id = lab.place(items=items("SOLD-OUT", "MOUSE"))
     assert lab.settled([order_id]) == {order_id: "REJECTED"}
-    assert store.reserve_inventory(in_hand(order_id, Status.RECEIVED), Events()) == "out_of_stock"
+    assert store.reserve_inventory(Events(), in_hand(order_id, Status.RECEIVED)) == "out_of_stock"
     lab.check_books([order_id])
 
 
@@ -122,7 +122,7 @@ def test_only_the_stocks_own_check_means_out_of_stock(lab: RunningLab, store: St
             owner.execute("ALTER TABLE orders ADD CONSTRAINT never CHECK (status <> 'INVENTORY_RESERVED') NOT VALID")
             try:
                 with pytest.raises(psycopg.errors.CheckViolation, match="never"):
-                    store.reserve_inventory(in_hand(order_id, Status.RECEIVED), Events())
+                    store.reserve_inventory(Events(), in_hand(order_id, Status.RECEIVED))
             finally:
                 owner.execute("ALTER TABLE orders DROP CONSTRAINT never")
     finally:
@@ -140,7 +140,7 @@ def test_an_order_that_is_rejected_and_delivered_again_has_nothing_reserved_in_i
         return [(e["label"], e["outcome"]) for e in events] if any(e["step"] == 19 for e in events) else []
 
     told = lab.wait_for(second, "the second delivery")  # the relay has published the message once more
-    assert told == [("12", "redelivered"), ("16", "already_done"), ("19", "ok")]
+    assert told == [("12", "second_copy"), ("16", "already_done"), ("19", "ok")]
 
 
 def test_retried_orders_on_a_hot_product_with_two_workers_keep_the_stock_exact(lab: RunningLab) -> None:
