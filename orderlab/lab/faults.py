@@ -13,6 +13,7 @@ from orderlab.calls.checking import checked, public
 from orderlab.calls.kinds import OrderId
 from orderlab.faults import arming
 from orderlab.faults.model import BEFORE, Kind
+from orderlab.language import _
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,7 +202,7 @@ class Faults:
     @checked
     def __repr__(self) -> str:
         frame = self.list()
-        return "nothing is armed" if frame.empty else frame.to_string(index=False)
+        return _("nothing is armed") if frame.empty else frame.to_string(index=False)
 
     def _arm(self, kind: Kind, step: int | str, side: str, which: _Which, seconds: float = 0) -> int:
         with connected(self._database_url) as connection:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from orderlab.language import _
 from orderlab.matrix.results import Result, Results
 from orderlab.matrix.runner import MatrixError, Runner
 from orderlab.order import DESIGNS
@@ -32,9 +33,9 @@ def chosen(
 ) -> list[Cell]:
     """The cells of a matrix, only those of some steps, designs or a side if they are given; raise `MatrixError`."""
     if kind not in KINDS:
-        raise MatrixError(f"There is no matrix {kind!r}. There are: {', '.join(KINDS)}.")
+        raise MatrixError(_("There is no matrix {kind!r}. There are: {known}.", kind=kind, known=", ".join(KINDS)))
     if unknown := (set(steps) - set(LABELS)) | (set(designs) - set(DESIGNS)):
-        raise MatrixError(f"There is no {', '.join(sorted(unknown))}: neither a step nor a design.")
+        raise MatrixError(_("There is no {known}: neither a step nor a design.", known=", ".join(sorted(unknown))))
     found = [
         cell
         for cell in cells(kind)
@@ -42,7 +43,11 @@ def chosen(
     ]
     if not found:
         raise MatrixError(
-            f"No such step can {kind}. These can: {', '.join(dict.fromkeys(c.step for c in cells(kind)))}."
+            _(
+                "No such step can {kind}. These can: {known}.",
+                kind=kind,
+                known=", ".join(dict.fromkeys(c.step for c in cells(kind))),
+            )
         )
     return found
 
@@ -86,7 +91,14 @@ def grid(results: Results) -> Table:
 
 def surprise(result: Result) -> Text:
     """What came otherwise than predicted, and what shows it."""
-    return Text(f"{result.cell.name}: expected {expect(result.cell)}, and it is\n{result.why}")
+    return Text(
+        _(
+            "{name}: expected {expect}, and it is\n{why}",
+            name=result.cell.name,
+            expect=expect(result.cell),
+            why=result.why,
+        )
+    )
 
 
 def _square(result: Result | None) -> Text:
