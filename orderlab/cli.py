@@ -408,7 +408,7 @@ def _print_addresses(told: Any, password: str = "") -> None:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """On a terminal a line that renews itself; elsewhere a line each time."""
+    """On a terminal a line that renews itself; elsewhere one line each time."""
     if not console.is_terminal:
         yield lambda line: console.print(f"  {line}")
         return

@@ -91,7 +91,7 @@ class ClientSteps:
 
 
 class OrdersClient:
-    """The HTTP API, a method an operation. Thread-safe, with one connection pool.
+    """The HTTP API, one method per operation. Thread-safe, with one connection pool.
 
     Every method raises `ApiProblem` when the API refuses, and `ApiAway` when it can't be reached or does not answer
     within `timeout` seconds.

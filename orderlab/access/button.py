@@ -45,7 +45,7 @@ class Wanted:
 
 
 def check_design(design: str) -> None:
-    """Raise `LabError` for a design that there is not."""
+    """Raise `LabError` for an unknown design."""
     if design not in DESIGNS:
         raise LabError(
             _(
@@ -71,7 +71,7 @@ class Pressed:
 
     @property
     def refused(self) -> bool:
-        """Whether trying again would be in vain."""
+        """Whether it is useless to try again."""
         return not self.shown and self.status is not None and self.status < 500
 
 

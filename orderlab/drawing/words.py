@@ -20,7 +20,7 @@ class Words:
     heads: Mapping[Lane, Sequence[str]]  # above a column, in lines
     short_lanes: Mapping[Lane, str]  # where a column is as narrow as on a phone
     steps: Mapping[str, str]  # by name or label; a step that is missing here says what sequence.py says
-    otherwise: Mapping[tuple[str, Outcome], str]  # what an arrow says when it ended otherwise than ok
+    otherwise: Mapping[tuple[str, Outcome], str]  # what an arrow says when it did not end ok
     outcomes: Mapping[Outcome, str]
     post_again: str
     delivery: str

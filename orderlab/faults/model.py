@@ -80,7 +80,7 @@ class Fault:
     kind: Kind
     step: str | None = None  # a label: "9", "15c"
     side: str | None = None
-    order_id: str | None = None  # a pattern as of a shell: ws-*
+    order_id: str | None = None  # a shell-style pattern: ws-*
     attempt: int | None = None
     probability: float = 1.0
     seed: int = 0

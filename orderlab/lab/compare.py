@@ -38,7 +38,7 @@ _CHARGED = {0: Said("not charged"), 1: Said("charged once"), 2: Said("charged tw
 
 @public
 class Comparison:
-    """What one script did to each design: a drawing with a column a design; as text, a line an arrow."""
+    """What one script did to each design: a drawing with one column per design; as text, one line per arrow."""
 
     def __init__(self, sides: Sequence[Side], order_ids: Mapping[str, str]) -> None:
         speak = words(current())

@@ -1,4 +1,4 @@
-"""Playing the portal: a person's order, an arrow a call, over the same client as the real one."""
+"""Playing the portal: a person's order, one arrow per call, over the same client as the real one."""
 
 from __future__ import annotations
 

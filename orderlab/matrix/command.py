@@ -72,25 +72,27 @@ def run(home: Path, wanted: Iterable[Cell], results: Results, console: Console) 
             progress.update(task, advance=len(together), description=f"{gate.kind} {gate.side} {gate.step}")
             if not console.is_terminal:  # where no bar can be drawn, a line per gate
                 for (side, step), there in groupby(together, key=lambda result: (result.cell.side, result.cell.step)):
-                    console.print(f"{side} {step}: {', '.join(result.word for result in there)}")
+                    console.print(f"{_(side)} {step}: {', '.join(_(result.word.value) for result in there)}")
             for result in together:
                 if not result.as_expected:
                     progress.console.print(surprise(result))
 
 
 def grid(results: Results) -> Table:
-    """The grid for a terminal: a line a gate, a column a design."""
-    table = Table("gate", *DESIGNS, title=f"{results.kind}: {KINDS[results.kind]}", box=None, title_justify="left")
+    """The grid for a terminal: one line per gate, one column per design."""
+    table = Table(
+        _("gate"), *DESIGNS, title=f"{results.kind}: {_(KINDS[results.kind])}", box=None, title_justify="left"
+    )
     gates = dict.fromkeys((cell.step, cell.side) for cell in cells(results.kind))
     for step, side in gates:
         row = [results.cells.get(Cell(results.kind, step, side, design)) for design in DESIGNS]
         if any(row):
-            table.add_row(f"{side} {step}", *map(_square, row))
+            table.add_row(f"{_(side)} {step}", *map(_square, row))
     return table
 
 
 def surprise(result: Result) -> Text:
-    """What came otherwise than predicted, and what shows it."""
+    """What differed from the prediction, and what shows it."""
     return Text(
         _(
             "{name}: expected {expect}, and it is\n{why}",
@@ -104,4 +106,4 @@ def surprise(result: Result) -> Text:
 def _square(result: Result | None) -> Text:
     if result is None:
         return Text("")
-    return Text(f"{result.word}{'' if result.as_expected else ' (!)'}", STYLES[result.word])
+    return Text(f"{_(result.word.value)}{'' if result.as_expected else ' (!)'}", STYLES[result.word])

@@ -78,7 +78,7 @@ class OrdersApi:
 
     @http("POST", "/orders")
     def post_order(self, request: Request) -> Response:
-        """5 to 10. Nothing is recorded of a request that comes to no order."""
+        """5 to 10. Nothing is recorded of a request that creates no order."""
         trace = traceparent(request.headers.get("traceparent"))
         step = self.journal.steps(order_in(request.headers.get("baggage")), trace)
         claims = step(VALIDATE_TOKEN, self.verify, request, tokens.WRITE)

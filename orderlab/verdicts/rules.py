@@ -9,7 +9,7 @@ The rules, worst first. More than one can hold; the worst is the verdict.
   for the fanout, or the notification of an audience (also one that was given up). An order of which somebody was told
   (200, 201) and that is not in the tables is lost as a whole.
 - **oversold**: stock is not exact: the order holds more, or less, than its state entitles it to.
-- **stuck**: a message is there and does not get on: in `orders.dead`, halted at a gate, or still in the outbox, a
+- **stuck**: a message is there but makes no progress: in `orders.dead`, halted at a gate, or still in the outbox, a
   queue or a consumer's hands when patience has run out.
 - **correct**: none of these. So is an order that is not there and of which nobody was told: the person saw that it
   failed.

@@ -116,7 +116,8 @@ _NOT_FOR_PEOPLE = re.compile(
     r"""<|SELECT|CREATE\ TABLE|^module\ '|offset\ points|center\ left|^bold|in\ hand$|-kernel|listeners\.|Inst\ |
     realm=|:\ still\ here|retry:|Bearer|^Note\ over|^note\ over|orderlab\ schema|orderlab\ run\ capsule
     |Markdown\ Preview
-    |^(crash|rabbitmq|no-|[0-9])[a-z0-9c+\ -]*$|^button\ of|^sequenceDiagram|wait\ timeout\ expired""",
+    |^(crash|rabbitmq|no-|[0-9])[a-z0-9c+\ -]*$
+    |^button\ of|^it\ was\ released$|^payment\ tokens$|^sequenceDiagram|wait\ timeout\ expired""",
     re.VERBOSE,
 )
 _OF_DEVELOPERS = (
