@@ -25,8 +25,7 @@ def spoken(cls: C) -> C:
             member.func = _in_its_language(member.func)
         elif inspect.isfunction(member):
             setattr(cls, name, _in_its_language(member))
-    if "__init__" in vars(cls):
-        setattr(cls, "__init__", _remembering(vars(cls)["__init__"]))  # noqa: B010  # mypy knows better else
+    setattr(cls, "__init__", _remembering(cls.__init__))  # type: ignore[misc]  # noqa: B010
     return cls
 
 
