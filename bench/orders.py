@@ -42,7 +42,7 @@ def running(names: list[str], folder: Path) -> Iterator[list[System]]:
 
 
 def by_turns(found: list[System], orders: int, clients: int, products: int, rounds: int) -> dict[str, list[Figures]]:
-    """Each system's figures, a measurement a round; who was first is last in the next round."""
+    """Each system's figures, one measurement per round; the one that was first is last in the next round."""
     measured: dict[str, list[Figures]] = defaultdict(list)
     for n in range(rounds):
         for system in found[:: 1 if n % 2 else -1]:

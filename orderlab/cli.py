@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gettext
+import inspect
 import json
+import os
 import re
 import signal
 import subprocess
@@ -18,6 +21,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orderlab.errors import OrderlabError
+from orderlab.language import N_, _, default, of_terminal
+from orderlab.language.language import TRANSLATIONS
 from orderlab.stack.home import Home, StackError, default_home
 
 # The stack, docker and Lab are imported by the commands that use them: `./lab status` must not wait for all of it.
@@ -26,7 +31,13 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 class _Group(click.Group):
-    """Says what went wrong in one line, and takes SIGTERM and a closed terminal for Ctrl-C."""
+    """Speaks the terminal's language, says what went wrong in one line, and takes SIGTERM and a closed terminal for
+    Ctrl-C.
+    """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        speak(of_terminal(os.environ))
+        return super().main(*args, **kwargs)
 
     def invoke(self, context: click.Context) -> Any:
         for which in (signal.SIGTERM, signal.SIGHUP):
@@ -37,8 +48,51 @@ class _Group(click.Group):
             click.echo(f"lab: {error.detail}", err=True)
             sys.exit(1)
         except KeyboardInterrupt:
-            click.echo("lab: interrupted.", err=True)
+            click.echo(_("lab: interrupted."), err=True)
             sys.exit(130)
+
+
+def speak(language: str) -> None:
+    """Have the command, its help and click's own words in this language."""
+    default(language)
+    # click asks gettext for its words, which asks the environment for the language.
+    os.environ["LANGUAGE"] = language
+    gettext.bindtextdomain("messages", str(TRANSLATIONS))
+    _translate_help(main)
+
+
+def _translate_help(command: click.Command) -> None:
+    command.help = _(inspect.cleandoc(command.callback.__doc__ or "")) if command.callback else None
+    for option in command.params:
+        if isinstance(option, click.Option) and option.help:
+            option.help = _(_HELP.setdefault(option, option.help))
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        _translate_help(each)
+
+
+_HELP: dict[click.Option, str] = {}  # the options' help in English
+
+CLICK = (
+    N_("Usage:"),
+    N_("Options"),
+    N_("Commands"),
+    N_("Positional arguments"),
+    N_("Aborted!"),
+    N_("Error: {message}"),
+    N_("Try '{command} {option}' for help."),
+    N_("Show this message and exit."),
+    N_("default: {default}"),
+    N_("Missing command."),
+    N_("Missing argument"),
+    N_("Missing option"),
+    N_("Missing parameter"),
+    N_("No such command {name!r}."),
+    N_("No such option {name!r}."),
+    N_("Invalid value for {param_hint}: {message}"),
+    N_("{value!r} is not a valid {number_type}."),
+    N_("Option {name!r} does not take a value."),
+)
+"""What click says of its own, in its words: the catalogue has them."""
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
@@ -62,13 +116,13 @@ def up(no_jupyter: bool, docker: bool) -> None:
 
         told = containers.up(Home(default_home()))
         containers.demo()
-        _print_addresses(told, f"ORDERLAB_RABBITMQ_PASSWORD in {containers.ENVIRONMENT}")
+        _print_addresses(told, _("ORDERLAB_RABBITMQ_PASSWORD in {file}", file=containers.ENVIRONMENT))
         return
     with _progress() as say:
         told = stack.up(default_home(), jupyter=not no_jupyter, say=say)
         text = _send_one_order(default_home())[2] if told.started else ""
     if text:
-        console.print("One order, sent through:", text, sep="\n\n", end="\n\n")
+        console.print(_("One order, sent through:"), text, sep="\n\n", end="\n\n")
     _print_addresses(told)
 
 
@@ -88,15 +142,17 @@ def down(docker: bool, keep_jupyter: bool) -> None:
     own = stack.status(home).own
     before = stack.status(home).services.get("jupyter")
     if not stack.down(home, keep_jupyter=keep_jupyter):
-        console.print("The lab was not up.")
+        console.print(_("The lab was not up."))
     elif not before or not before.pids:
-        console.print("The lab is down.")
+        console.print(_("The lab is down."))
     elif keep_jupyter:
-        console.print("The lab is down but for JupyterLab, which goes on with its kernels. ./lab down ends it too.")
+        console.print(_("The lab is down but for JupyterLab, which goes on with its kernels. ./lab down ends it too."))
     else:
-        console.print("The lab is down, and so are JupyterLab and its kernels (--keep-jupyter spares them).")
+        console.print(_("The lab is down, and so are JupyterLab and its kernels (--keep-jupyter spares them)."))
     for program, file in own.items():
-        console.print(Text(f"{file} was the {program}. ./lab up begins with the lab's own."))
+        console.print(
+            Text(_("{file} was the {program}. ./lab up begins with the lab's own.", file=file, program=program))
+        )
 
 
 @main.command()
@@ -116,7 +172,7 @@ def status(as_json: bool) -> None:
         click.echo()
         _print_addresses(told)
     else:
-        console.print("The lab is not up. Start it: ./lab up")
+        console.print(_("The lab is not up. Start it: ./lab up"))
     sys.exit(0 if told.ready else 1)
 
 
@@ -130,7 +186,13 @@ def logs(name: str | None, follow: bool, lines: int) -> None:
     files = sorted(file for file in folder.glob(f"{name}*.log" if name else "*.log") if file.stat().st_size)
     if not files:
         known = sorted({re.sub(r"-\d+$", "", file.stem) for file in folder.glob("*.log")})
-        raise StackError(f"There is no log of {name or 'this lab'} yet. There are: {', '.join(known) or 'none'}.")
+        raise StackError(
+            _(
+                "There is no log of {name} yet. There are: {known}.",
+                name=name or _("this lab"),
+                known=", ".join(known) or _("none"),
+            )
+        )
     tail = ["tail", "-n", str(lines), *(["-F"] if follow else []), *map(str, files)]
     sys.exit(subprocess.run(tail, check=False).returncode)
 
@@ -141,7 +203,7 @@ def reset() -> None:
     from orderlab import stack
 
     stack.reset(default_home())
-    console.print("No orders; the shelves are full again.")
+    console.print(_("No orders; the shelves are full again."))
 
 
 @main.command()
@@ -178,13 +240,15 @@ def scale(what: tuple[str, ...]) -> None:
 
     wanted = {}
     for word in what:
-        service, _, number = word.partition("=")
+        service, _sign, number = word.partition("=")
         if not number.isdecimal():
-            raise click.UsageError("Say how many of what: ./lab scale worker=3 relay=2")
+            raise click.UsageError(_("Say how many of what: ./lab scale worker=3 relay=2"))
         wanted[service] = int(number)
     stack.scale(default_home(), wanted)
     for service in wanted:
-        console.print(f"{service}: pids {' '.join(map(str, stack.pids(default_home(), service)))}")
+        console.print(
+            _("{service}: pids {pids}", service=service, pids=" ".join(map(str, stack.pids(default_home(), service))))
+        )
 
 
 @main.command()
@@ -207,7 +271,7 @@ def use(what: tuple[str, ...]) -> None:
         console.print(Text(str(lab.use(**{program: file or None}))))
     if not what:
         told = [f"{program}: {file}" for program, file in lab.own.items()]
-        console.print(Text("\n".join(told) or "The lab's own programs are in use."))
+        console.print(Text("\n".join(told) or _("The lab's own programs are in use.")))
 
 
 @main.command()
@@ -219,9 +283,9 @@ def notebooks(fresh: bool) -> None:
 
     folder = Home(default_home()).work
     changed = work.lay(ROOT, folder, fresh=fresh)
-    console.print(f"The chapters are in {folder}.")
+    console.print(_("The chapters are in {folder}.", folder=folder))
     if changed:
-        console.print(f"Left as you have changed them: {', '.join(changed)}.")
+        console.print(_("Left as you have changed them: {known}.", known=", ".join(changed)))
 
 
 @main.command()
@@ -272,10 +336,10 @@ def dead_list(as_json: bool = False) -> None:
     if as_json:
         click.echo(json.dumps([letter.as_dict() for letter in letters], indent=2))
         return
-    table = Table("id", "order", "from", "reason", box=None)
+    table = Table("id", _("order"), _("from"), _("reason"), box=None)
     for letter in letters:
-        table.add_row(*map(Text, (letter.event_id, letter.order_id, letter.queue, letter.reason)))
-    console.print(table if letters else "No dead messages.")
+        table.add_row(*map(Text, (letter.event_id, letter.order_id, letter.queue, _(letter.reason))))
+    console.print(table if letters else _("No dead messages."))
 
 
 @dead.command("show")
@@ -286,7 +350,7 @@ def dead_show(event_id: str) -> None:
         if letter.event_id == event_id:
             click.echo(json.dumps(letter.as_dict(), indent=2))
             return
-    raise StackError(f"There is no dead message {event_id}. See ./lab dead list.")
+    raise StackError(_("There is no dead message {event_id}. See ./lab dead list.", event_id=event_id))
 
 
 @dead.command("resend")
@@ -297,11 +361,13 @@ def dead_resend(event_id: str | None, everything: bool) -> None:
     from orderlab import dead_letters, stack
 
     if bool(event_id) == everything:
-        raise click.UsageError("Name one message, or say --all.")
+        raise click.UsageError(_("Name one message, or say --all."))
     sent = dead_letters.send_back(stack.attached(default_home()).amqp_url, event_id)
     if not sent and event_id:
-        raise StackError(f"There is no dead message {event_id} that knows its queue. See ./lab dead list.")
-    console.print(f"Sent back: {sent}.")
+        raise StackError(
+            _("There is no dead message {event_id} that knows its queue. See ./lab dead list.", event_id=event_id)
+        )
+    console.print(_("Sent back: {sent}.", sent=sent))
 
 
 def _dead_letters() -> list[Any]:
@@ -335,17 +401,18 @@ def _print_addresses(told: Any, password: str = "") -> None:
         if url and (program not in told.services or told.services[program].state == "RUNNING"):
             click.echo(f"{name:11} {url}")
             if program == "rabbitmq":
-                password = password or f'"rabbitmq" in {Home(default_home()).secrets_file}'
-                click.echo(f"{'':11} user {rabbitmq.USER}, password: {password}")
+                password = password or _('"rabbitmq" in {file}', file=Home(default_home()).secrets_file)
+                says = _("user {user}, password: {password}", user=rabbitmq.USER, password=password)
+                click.echo(f"{'':11} {says}")
 
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """On a terminal a line that renews itself; elsewhere a line each time."""
+    """On a terminal a line that renews itself; elsewhere one line each time."""
     if not console.is_terminal:
         yield lambda line: console.print(f"  {line}")
         return
-    with console.status("bringing the lab up …") as shown:
+    with console.status(_("bringing the lab up …")) as shown:
         yield lambda line: shown.update(line) if line.endswith("…") else console.print(line)
 
 

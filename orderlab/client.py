@@ -13,6 +13,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from orderlab.errors import ApiAway, FieldProblem, OrderlabError
 from orderlab.faults.gates import Gates, OpenGates, fired, raise_failure
 from orderlab.faults.model import AFTER, BEFORE, Fault, Kind
+from orderlab.language import _, current
 from orderlab.order import is_order_id
 from orderlab.sequence import Step
 from orderlab.trace import baggage, new_traceparent
@@ -70,7 +71,7 @@ class ClientSteps:
         raise_failure(found)
         try:
             result = effect(*args, **kwargs)
-            if any(fault.kind is Kind.DUPLICATE for _, fault in found):
+            if any(fault.kind is Kind.DUPLICATE for _step, fault in found):
                 effect(*args, **kwargs)
         except ApiProblem:
             self._note(step, started_at)
@@ -90,7 +91,7 @@ class ClientSteps:
 
 
 class OrdersClient:
-    """The HTTP API, a method an operation. Thread-safe, with one connection pool.
+    """The HTTP API, one method per operation. Thread-safe, with one connection pool.
 
     Every method raises `ApiProblem` when the API refuses, and `ApiAway` when it can't be reached or does not answer
     within `timeout` seconds.
@@ -185,7 +186,7 @@ class OrdersClient:
         order_id: Any = "",
         **request: Any,
     ) -> httpx.Response:
-        headers = {"traceparent": traceparent or new_traceparent()}
+        headers = {"traceparent": traceparent or new_traceparent(), "Accept-Language": current()}
         if is_order_id(order_id):
             headers["baggage"] = baggage(order_id)
             if self._held():
@@ -195,10 +196,16 @@ class OrdersClient:
         try:
             answer = retrying(self._http.request, method, path, headers=headers, **request)
         except httpx.TimeoutException:
-            raise ApiAway(f"The Orders API at {self.api_url} took too long to answer. Try again.") from None
+            raise ApiAway(
+                _("The Orders API at {api_url} took too long to answer. Try again.", api_url=self.api_url)
+            ) from None
         except httpx.TransportError as error:
             raise ApiAway(
-                f"The Orders API does not answer at {self.api_url} ({error}). `./lab up` starts it; try again then."
+                _(
+                    "The Orders API does not answer at {api_url} ({error}). `./lab up` starts it; try again then.",
+                    api_url=self.api_url,
+                    error=error,
+                )
             ) from None
         if answer.is_success:
             return answer

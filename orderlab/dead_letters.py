@@ -14,6 +14,7 @@ from kombu import Connection
 from kombu.message import Message as RawMessage
 
 from orderlab.errors import BrokerAway
+from orderlab.language import _
 from orderlab.topology import AWAY, DEAD, count
 
 REASON = "orderlab-reason"
@@ -89,7 +90,7 @@ def _unacked(amqp_url: str) -> Iterator[Iterator[RawMessage]]:
             there = count(connection.channel(), [DEAD])[DEAD.name].ready
             yield islice(iter(queue.get, None), there)
     except AWAY as error:
-        raise BrokerAway("RabbitMQ does not answer. ./lab status says what runs, ./lab up starts it.") from error
+        raise BrokerAway(_("RabbitMQ does not answer. ./lab status says what runs, ./lab up starts it.")) from error
 
 
 def _dead_letter(raw: RawMessage) -> DeadLetter:
@@ -99,7 +100,7 @@ def _dead_letter(raw: RawMessage) -> DeadLetter:
     return DeadLetter(
         event_id=str(headers.get("cloudEvents_id", "")),
         order_id=str(headers.get("cloudEvents_subject", "")),
-        reason=str(headers.get(REASON) or f"the broker gave it up: {death.get('reason', 'unknown')}"),
+        reason=str(headers.get(REASON) or _("the broker gave it up: {reason}", reason=death.get("reason", "unknown"))),
         queue=str(headers.get(QUEUE) or death.get("queue", "")),
         headers=headers,
         body=body,

@@ -15,6 +15,7 @@ from typing import Any
 from werkzeug.sansio.utils import host_is_trusted
 
 from orderlab.errors import OtherSite, StrangeHost
+from orderlab.language import _
 from orderlab.settings import WrongSetting
 
 _READS = ("GET", "HEAD", "OPTIONS")
@@ -33,7 +34,11 @@ class Doors:
         for name in names:
             if ":" in name or not _is_a_host(name.removeprefix(".")):
                 raise WrongSetting(
-                    f"ORDERLAB_ALLOWED_HOSTS can't have {name!r}: give names without ports, with commas between them."
+                    _(
+                        "ORDERLAB_ALLOWED_HOSTS can't have {name!r}: give names without ports, with commas between "
+                        "them.",
+                        name=name,
+                    )
                 )
         return cls(names)
 

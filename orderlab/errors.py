@@ -1,12 +1,18 @@
-"""What can go wrong, for the person it happens to. A docstring is the message; one table maps errors to HTTP."""
+"""What can go wrong, for the person it happens to. A docstring is the message; one table maps errors to HTTP.
+
+An error is told in the language that is spoken where it is raised: who raises it knows the person, and it may be shown
+later, by somebody who does not.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
 
+from orderlab.language import _, current
 from orderlab.sequence import Outcome
 
 
@@ -16,7 +22,9 @@ class OrderlabError(Exception):
     outcome: ClassVar[Outcome] = Outcome.FAILED  # how a step ends that raises this
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(detail or type(self).__doc__ or "")
+        super().__init__(detail or _(inspect.cleandoc(type(self).__doc__ or "")))
+        self.language = current()
+        """In which the sentence is."""
 
     @property
     def detail(self) -> str:
@@ -96,7 +104,7 @@ class InvalidOrder(OrderlabError):
     """The request has wrong fields; each is named in `errors`."""
 
     def __init__(self, problems: Sequence[FieldProblem]) -> None:
-        super().__init__("; ".join(f"{p.field or 'body'} {p.problem}" for p in problems))
+        super().__init__("; ".join(f"{p.field or _('body')} {p.problem}" for p in problems))
         self.problems = tuple(problems)
 
 

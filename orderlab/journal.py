@@ -1,7 +1,7 @@
 """The journal: every step an order takes is performed, and recorded, through one call, `Steps`.
 
 A step with a transaction of its own is written by that transaction's statement, which is handed the events that
-wait. What has none is written behind the order's back, in batches: while one batch is on its way the next gathers.
+wait. A step that has none is written asynchronously, in batches: while one batch is on its way, the next gathers.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Opened:
         return [event.step for event in self.events]
 
     def close(self, outcome: Outcome) -> None:
-        """The steps have ended, so."""
+        """End the steps with this outcome."""
         for event in self.events:
             event.ended_at, event.outcome = now(), outcome
 

@@ -14,6 +14,7 @@ from cloudevents.core.bindings import amqp
 from cloudevents.core.exceptions import CloudEventValidationError
 
 from orderlab.errors import UnprocessableMessage
+from orderlab.language import _
 
 ORDER_CREATED = "OrderCreated"
 ORDER_CONFIRMED = "OrderConfirmed"
@@ -92,11 +93,11 @@ class Message:
         """Any message, by the standard's own library."""
         try:
             if not headers.get("cloudEvents_id"):  # the binding would make one up
-                raise UnprocessableMessage("The message is no CloudEvent: wrong or missing id.")
+                raise UnprocessableMessage(_("The message is no CloudEvent: wrong or missing id."))
             event = amqp.from_binary_event(amqp.AMQPMessage({"content-type": "application/json"}, dict(headers), body))
             data, subject = event.get_data(), event.get_subject()
             if not isinstance(data, dict) or not subject:
-                raise UnprocessableMessage("The message is no order event: it needs a JSON object and a subject.")
+                raise UnprocessableMessage(_("The message is no order event: it needs a JSON object and a subject."))
             return cls(
                 type=event.get_type(),
                 source=event.get_source(),
@@ -108,8 +109,10 @@ class Message:
             )
         except CloudEventValidationError as error:
             problems = ", ".join(sorted(str(name) for name in error.errors))
-            raise UnprocessableMessage(f"The message is no CloudEvent: wrong or missing {problems}.") from None
+            raise UnprocessableMessage(
+                _("The message is no CloudEvent: wrong or missing {problems}.", problems=problems)
+            ) from None
         except (json.JSONDecodeError, UnicodeDecodeError):
-            raise UnprocessableMessage("The message's body is not JSON.") from None
+            raise UnprocessableMessage(_("The message's body is not JSON.")) from None
         except (ValueError, TypeError, AttributeError, OverflowError) as error:
-            raise UnprocessableMessage(f"The message's headers can't be read: {error}.") from None
+            raise UnprocessableMessage(_("The message's headers can't be read: {error}.", error=error)) from None

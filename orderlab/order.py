@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from orderlab.errors import FieldProblem, InvalidOrder
+from orderlab.language import _
 
 CURRENCY = "EUR"
 MAX_ITEMS = 50
@@ -113,9 +114,9 @@ class NewOrder:
         """Read a request's body; raise `InvalidOrder` that names every wrong field."""
         problems: list[FieldProblem] = []
         if not isinstance(body, dict):
-            raise InvalidOrder([FieldProblem("", "must be a JSON object")])
+            raise InvalidOrder([FieldProblem("", _("must be a JSON object"))])
         known = {"order_id", "customer", "items", "payment_token", "design"}
-        problems += [FieldProblem(str(name), "is not a field of an order") for name in body if name not in known]
+        problems += [FieldProblem(str(name), _("is not a field of an order")) for name in body if name not in known]
         order = cls(
             order_id=_order_id(body.get("order_id"), problems),
             customer_name=_customer(body, "name", problems),
@@ -131,7 +132,7 @@ class NewOrder:
     def total(self, prices: Mapping[str, Decimal]) -> Decimal:
         """What it costs at these prices (exact); raise `InvalidOrder` for a sku that has none."""
         unknown = [
-            FieldProblem(f"items[{n}].sku", f"is not in the catalogue: {item.sku!r}")
+            FieldProblem(f"items[{n}].sku", _("is not in the catalogue: {sku!r}", sku=item.sku))
             for n, item in enumerate(self.items)
             if item.sku not in prices
         ]
@@ -178,11 +179,11 @@ class OrderInHand:
 def _text(value: Any, most: int) -> str | None:
     """What is wrong with a text field, or None. PostgreSQL stores no NUL, UTF-8 no lone surrogate."""
     if not isinstance(value, str) or not value.strip():
-        return "must be a text that is not empty"
+        return _("must be a text that is not empty")
     if len(value) > most:
-        return f"must have at most {most} characters"
+        return _("must have at most {most} characters", most=most)
     if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
-        return "holds a character that can't be stored"
+        return _("holds a character that can't be stored")
     return None
 
 
@@ -190,7 +191,9 @@ def _order_id(value: Any, problems: list[FieldProblem]) -> str:
     if isinstance(value, str) and is_order_id(value):
         return value
     problems.append(
-        FieldProblem("order_id", "must be 1 to 64 letters, digits, '.', '_' or '-', and begin with a letter or digit")
+        FieldProblem(
+            "order_id", _("must be 1 to 64 letters, digits, '.', '_' or '-', and begin with a letter or digit")
+        )
     )
     return ""
 
@@ -204,18 +207,18 @@ def _customer(body: dict[str, Any], name: str, problems: list[FieldProblem]) -> 
     customer = body.get("customer")
     if not isinstance(customer, dict):
         if name == "name":  # said once
-            problems.append(FieldProblem("customer", "must be an object with name and email"))
+            problems.append(FieldProblem("customer", _("must be an object with name and email")))
         return ""
     if name == "name":
         problems += [
-            FieldProblem(f"customer.{key}", "is not a field of a customer")
+            FieldProblem(f"customer.{key}", _("is not a field of a customer"))
             for key in customer
             if key not in ("name", "email")
         ]
     value = customer.get(name)
     wrong = _text(value, 200)
     if wrong is None and name == "email" and not _EMAIL.fullmatch(str(value)):
-        wrong = "must look like name@example.com"
+        wrong = _("must look like name@example.com")
     if wrong:
         problems.append(FieldProblem(f"customer.{name}", wrong))
         return ""
@@ -224,23 +227,23 @@ def _customer(body: dict[str, Any], name: str, problems: list[FieldProblem]) -> 
 
 def _items(value: Any, problems: list[FieldProblem]) -> tuple[Item, ...]:
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_ITEMS:
-        problems.append(FieldProblem("items", f"must be a list of 1 to {MAX_ITEMS} items"))
+        problems.append(FieldProblem("items", _("must be a list of 1 to {max_items} items", max_items=MAX_ITEMS)))
         return ()
     items = [_item(n, entry, problems) for n, entry in enumerate(value)]
     seen: set[str] = set()
     for n, item in enumerate(items):
         if item.sku and item.sku in seen:
-            problems.append(FieldProblem(f"items[{n}].sku", "stands twice; add the quantities up"))
+            problems.append(FieldProblem(f"items[{n}].sku", _("stands twice; add the quantities up")))
         seen.add(item.sku)
     return tuple(items)
 
 
 def _item(n: int, entry: Any, problems: list[FieldProblem]) -> Item:
     if not isinstance(entry, dict):
-        problems.append(FieldProblem(f"items[{n}]", "must be an object with sku and quantity"))
+        problems.append(FieldProblem(f"items[{n}]", _("must be an object with sku and quantity")))
         return Item("", 0)
     problems += [
-        FieldProblem(f"items[{n}].{key}", "is not a field of an item")
+        FieldProblem(f"items[{n}].{key}", _("is not a field of an item"))
         for key in entry
         if key not in ("sku", "quantity")
     ]
@@ -249,7 +252,11 @@ def _item(n: int, entry: Any, problems: list[FieldProblem]) -> Item:
         problems.append(FieldProblem(f"items[{n}].sku", wrong))
         sku = ""
     if not isinstance(quantity, int) or isinstance(quantity, bool) or not 1 <= quantity <= MAX_QUANTITY:
-        problems.append(FieldProblem(f"items[{n}].quantity", f"must be a whole number from 1 to {MAX_QUANTITY}"))
+        problems.append(
+            FieldProblem(
+                f"items[{n}].quantity", _("must be a whole number from 1 to {max_quantity}", max_quantity=MAX_QUANTITY)
+            )
+        )
         quantity = 0
     return Item(str(sku), quantity)
 
@@ -257,7 +264,7 @@ def _item(n: int, entry: Any, problems: list[FieldProblem]) -> Item:
 def _payment_token(value: Any, problems: list[FieldProblem]) -> str:
     if isinstance(value, str) and value in PAYMENT_TOKENS:
         return value
-    problems.append(FieldProblem("payment_token", "must be one of " + ", ".join(PAYMENT_TOKENS)))
+    problems.append(FieldProblem("payment_token", _("must be one of {tokens}", tokens=", ".join(PAYMENT_TOKENS))))
     return ""
 
 
@@ -266,6 +273,8 @@ def _design(value: Any, problems: list[FieldProblem]) -> Design:
         return Design()
     known = Design().as_dict()
     if not isinstance(value, dict) or any(k not in known or not isinstance(v, bool) for k, v in value.items()):
-        problems.append(FieldProblem("design", "must be an object with outbox and idempotent_consumer, true or false"))
+        problems.append(
+            FieldProblem("design", _("must be an object with outbox and idempotent_consumer, true or false"))
+        )
         return Design()
     return Design(**{**known, **value})

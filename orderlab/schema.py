@@ -1,4 +1,4 @@
-"""Prepare a database for the lab: one role a service with the least rights, the tables, the catalogue."""
+"""Prepare a database for the lab: one role per service with the least rights, the tables, the catalogue."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from orderlab.language import N_, _
 from orderlab.nearest import nearest
 
 
@@ -62,32 +63,32 @@ class Step:
 
 _USER, _PORTAL, _API, _BROKER, _WORKER, _DATABASE = Lane
 
-CLICK_CREATE_ORDER = Step(1, "click_create_order", _USER, _PORTAL, 'Click "Crear Pedido"')
+CLICK_CREATE_ORDER = Step(1, "click_create_order", _USER, _PORTAL, N_('Click "Crear Pedido"'))
 REQUEST_DEMO_TOKEN = Step(2, "request_demo_token", _PORTAL, _API, "GET /login-demo")
-ISSUE_TOKEN = Step(3, "issue_token", _API, _PORTAL, "JWT token")
+ISSUE_TOKEN = Step(3, "issue_token", _API, _PORTAL, N_("JWT token"))
 POST_ORDER = Step(4, "post_order", _PORTAL, _API, "POST /orders (Bearer token)")
 # The source picture draws 5 towards RabbitMQ's lane. A JWT is verified by whoever holds the key: nothing crosses
 # the broker, so no message is ever seen there for this arrow.
-VALIDATE_TOKEN = Step(5, "validate_token", _API, _BROKER, "Validate JWT", (Outcome.INVALID_TOKEN,))
-CHECK_IDEMPOTENCY = Step(6, "check_idempotency", _API, _DATABASE, "Check idempotency")
+VALIDATE_TOKEN = Step(5, "validate_token", _API, _BROKER, N_("Validate JWT"), (Outcome.INVALID_TOKEN,))
+CHECK_IDEMPOTENCY = Step(6, "check_idempotency", _API, _DATABASE, N_("Check idempotency"))
 ORDER_ID_FREE = Step(
-    7, "order_id_free", _DATABASE, _API, "Id does not exist (OK)", (Outcome.DUPLICATE, Outcome.CONFLICT)
+    7, "order_id_free", _DATABASE, _API, N_("Id does not exist (OK)"), (Outcome.DUPLICATE, Outcome.CONFLICT)
 )
 INSERT_ORDER = Step(
-    8, "insert_order", _API, _DATABASE, "INSERT order (RECEIVED)", (Outcome.DUPLICATE,)
+    8, "insert_order", _API, _DATABASE, N_("INSERT order (RECEIVED)"), (Outcome.DUPLICATE,)
 )  # duplicate: the same id was inserted by another request since 7
-PUBLISH_ORDER_CREATED = Step(9, "publish_order_created", _API, _BROKER, "Publish OrderCreated", (Outcome.DEFERRED,))
+PUBLISH_ORDER_CREATED = Step(9, "publish_order_created", _API, _BROKER, N_("Publish OrderCreated"), (Outcome.DEFERRED,))
 RESPOND_CREATED = Step(10, "respond_created", _API, _PORTAL, "201 Created")
-SHOW_CONFIRMATION = Step(11, "show_confirmation", _PORTAL, _USER, "Show confirmation")
+SHOW_CONFIRMATION = Step(11, "show_confirmation", _PORTAL, _USER, N_("Show confirmation"))
 CONSUME_ORDER_CREATED = Step(
     12,
     "consume_order_created",
     _BROKER,
     _WORKER,
-    "Consume message",
+    N_("Consume message"),
     (Outcome.REDELIVERED, Outcome.SECOND_COPY),
 )
-CHECK_INVENTORY = Step(13, "check_inventory", _WORKER, _WORKER, "Check inventory", (Outcome.OUT_OF_STOCK,))
+CHECK_INVENTORY = Step(13, "check_inventory", _WORKER, _WORKER, N_("Check inventory"), (Outcome.OUT_OF_STOCK,))
 RESERVE_INVENTORY = Step(
     14,
     "reserve_inventory",
@@ -97,14 +98,14 @@ RESERVE_INVENTORY = Step(
     (Outcome.ALREADY_DONE, Outcome.OUT_OF_STOCK),
 )
 PROCESS_PAYMENT = Step(
-    15, "process_payment", _WORKER, _WORKER, "Process payment", (Outcome.DECLINED, Outcome.ALREADY_DONE)
+    15, "process_payment", _WORKER, _WORKER, N_("Process payment"), (Outcome.DECLINED, Outcome.ALREADY_DONE)
 )
 CONFIRM_ORDER = Step(16, "confirm_order", _WORKER, _DATABASE, "UPDATE CONFIRMED", (Outcome.ALREADY_DONE,))
 PUBLISH_ORDER_CONFIRMED = Step(
-    17, "publish_order_confirmed", _WORKER, _BROKER, "Publish OrderConfirmed", (Outcome.DEFERRED,)
+    17, "publish_order_confirmed", _WORKER, _BROKER, N_("Publish OrderConfirmed"), (Outcome.DEFERRED,)
 )
-NOTIFY = Step(18, "notify", _WORKER, _BROKER, "Notify Operations + Customer", (Outcome.DEFERRED,))
-ACK_MESSAGE = Step(19, "ack_message", _WORKER, _BROKER, "ACK message")
+NOTIFY = Step(18, "notify", _WORKER, _BROKER, N_("Notify Operations + Customer"), (Outcome.DEFERRED,))
+ACK_MESSAGE = Step(19, "ack_message", _WORKER, _BROKER, N_("ACK message"))
 
 STEPS: tuple[Step, ...] = (
     CLICK_CREATE_ORDER,
@@ -132,15 +133,15 @@ STEPS: tuple[Step, ...] = (
 # What 16 and 17 are for an order that is refused.
 REJECT_ORDER = Step(16, "reject_order", _WORKER, _DATABASE, "UPDATE REJECTED", (Outcome.REJECTED, Outcome.ALREADY_DONE))
 PUBLISH_ORDER_REJECTED = Step(
-    17, "publish_order_rejected", _WORKER, _BROKER, "Publish OrderRejected", (Outcome.DEFERRED,)
+    17, "publish_order_rejected", _WORKER, _BROKER, N_("Publish OrderRejected"), (Outcome.DEFERRED,)
 )
 
 # Beyond the nineteen, also recorded.
 RELEASE_INVENTORY = Step(
-    15, "release_inventory", _WORKER, _DATABASE, "Release the reservation", (Outcome.ALREADY_DONE,), "c"
+    15, "release_inventory", _WORKER, _DATABASE, N_("Release the reservation"), (Outcome.ALREADY_DONE,), "c"
 )
-WEBHOOK_OPERATIONS = Step(18, "webhook_delivered", _BROKER, _PORTAL, "Webhook: Operations", (Outcome.FAILED,), "a")
-WEBHOOK_CUSTOMER = Step(18, "webhook_delivered", _BROKER, _PORTAL, "Webhook: Customer", (Outcome.FAILED,), "b")
+WEBHOOK_OPERATIONS = Step(18, "webhook_delivered", _BROKER, _PORTAL, N_("Webhook: Operations"), (Outcome.FAILED,), "a")
+WEBHOOK_CUSTOMER = Step(18, "webhook_delivered", _BROKER, _PORTAL, N_("Webhook: Customer"), (Outcome.FAILED,), "b")
 WEBHOOK_FAILED = "webhook_failed"
 """The name an event of 18a or 18b carries when the notifier has given up."""
 
@@ -164,7 +165,14 @@ def find_step(which: int | str) -> Step:
     found = _BY_LABEL.get(str(which)) or _BY_NAME.get(str(which))
     if found is None:
         known = ", ".join(f"{s.label} {s.name}" for s in STEPS)
-        raise KeyError(f"There is no step {which!r}.{nearest(which, _BY_NAME)} The steps are: {known}.")
+        raise KeyError(
+            _(
+                "There is no step {which!r}.{hint} The steps are: {known}.",
+                which=which,
+                hint=nearest(which, _BY_NAME),
+                known=known,
+            )
+        )
     return found
 
 

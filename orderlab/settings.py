@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orderlab.errors import OrderlabError
+from orderlab.language import _
 
 
 class MissingSetting(OrderlabError):
@@ -24,7 +25,9 @@ def read(variable: str, environ: Mapping[str, str]) -> str:
         try:
             return Path(file).read_text().strip()
         except OSError as error:
-            raise MissingSetting(f"{variable}_FILE names a file that can't be read: {error}.") from error
+            raise MissingSetting(
+                _("{variable}_FILE names a file that can't be read: {error}.", variable=variable, error=error)
+            ) from error
     return environ.get(variable, "")
 
 
@@ -64,5 +67,5 @@ class Settings:
         """Itself, if these settings are there; raise `MissingSetting` that names the others."""
         missing = [f"ORDERLAB_{name.upper()}" for name in names if not getattr(self, name)]
         if missing:
-            raise MissingSetting(f"Set {', '.join(missing)} in the environment (./lab up does).")
+            raise MissingSetting(_("Set {known} in the environment (./lab up does).", known=", ".join(missing)))
         return self

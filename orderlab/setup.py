@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 
 from orderlab import schema, topology
 from orderlab.errors import BrokerAway, DatabaseAway, OrderlabError
+from orderlab.language import _
 from orderlab.settings import MissingSetting, Settings, read
 
 
@@ -26,7 +27,9 @@ def passwords(environ: Mapping[str, str]) -> dict[str, str]:
     """The password of each service's role, from the environment; raise `MissingSetting` that names those missing."""
     found = {service: read(password_variable(service), environ) for service in schema.RIGHTS}
     if missing := [password_variable(service) for service, password in found.items() if not password]:
-        raise MissingSetting(f"Set {', '.join(missing)} in the environment (./lab up --docker writes them to .env).")
+        raise MissingSetting(
+            _("Set {known} in the environment (./lab up --docker writes them to .env).", known=", ".join(missing))
+        )
     return found
 
 
@@ -36,11 +39,11 @@ def main() -> None:
     try:
         schema.prepare(settings.database_url, passwords(os.environ))
     except psycopg.OperationalError as error:
-        raise DatabaseAway(f"PostgreSQL can't be prepared: {error}") from error
+        raise DatabaseAway(_("PostgreSQL can't be prepared: {error}", error=error)) from error
     try:
         topology.declare(settings.amqp_url)
     except (OperationalError, OSError) as error:
-        raise BrokerAway(f"RabbitMQ can't be prepared: {error}") from error
+        raise BrokerAway(_("RabbitMQ can't be prepared: {error}", error=error)) from error
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import psycopg
 
 from orderlab.errors import AlreadyPublished, DatabaseAway, DatabaseBusy, UnprocessableMessage
 from orderlab.journal import Event, Events, takes_events
+from orderlab.language import _
 from orderlab.messages import Message
 from orderlab.order import CURRENCY, REJECTION_REASONS, Design, NewOrder, OrderInHand, Status
 from orderlab.sequence import Outcome
@@ -65,7 +66,7 @@ class Store:
 
     def _run(self, query: Callable[..., Any], /, **parameters: Any) -> Any:
         """Send a statement. One that PostgreSQL undid has done nothing, so it is sent again."""
-        for _ in range(TRIES):
+        for _again in range(TRIES):
             try:
                 with self.pool.connection() as connection:
                     return query(connection, **parameters)
@@ -180,7 +181,7 @@ class Store:
             queries.start_processing, order_id=order_id, copy=copy, redelivered=redelivered, events=_rows(events)
         )
         if row is None:
-            raise UnprocessableMessage(f"There is no order {order_id!r}.")
+            raise UnprocessableMessage(_("There is no order {order_id!r}.", order_id=order_id))
         events.written()
         return OrderInHand(
             order_id=row["order_id"],
@@ -303,9 +304,9 @@ class Store:
         self._run(
             _scalar(queries.settle_delivered),
             delivered=[event_id for event_id, _ in delivered],
-            events=_rows([event for _, events in delivered for event in events]),
+            events=_rows([event for _call, events in delivered for event in events]),
         )
-        for _, events in delivered:
+        for _call, events in delivered:
             events.written()
 
     def settle_failed(self, event_id: str, reason: str, events: Events) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import jwt
 
 from orderlab.errors import InvalidToken, MissingScope, Unauthenticated
+from orderlab.language import _
 
 ALGORITHM = "HS256"
 ISSUER = "orderlab"
@@ -38,7 +39,9 @@ class Claims:
     def need(self, scope: str) -> Claims:
         """Itself, if the token allows this; raise `MissingScope` otherwise."""
         if scope not in self.scopes:
-            raise MissingScope(f"The token lacks the scope {scope!r}. Get one that has it from GET /login-demo.")
+            raise MissingScope(
+                _("The token lacks the scope {scope!r}. Get one that has it from GET /login-demo.", scope=scope)
+            )
         return self
 
 
@@ -74,7 +77,7 @@ def issue(
 
 def verify(secret: str, authorization: str | None) -> Claims:
     """The claims of the header 'Authorization: Bearer …'; raise `Unauthenticated` or `InvalidToken`."""
-    scheme, _, token = (authorization or "").partition(" ")
+    scheme, _blank, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated
     try:
@@ -82,7 +85,7 @@ def verify(secret: str, authorization: str | None) -> Claims:
         if claims.expires_at <= time.time():  # a token that was good may be too old by now
             raise jwt.ExpiredSignatureError
     except jwt.ExpiredSignatureError:
-        raise InvalidToken("The token has expired. Get a new one from GET /login-demo.") from None
+        raise InvalidToken(_("The token has expired. Get a new one from GET /login-demo.")) from None
     except (jwt.InvalidTokenError, ValueError):
         raise InvalidToken from None
     return claims

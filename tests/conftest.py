@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orderlab import stack
+from orderlab.language import language
 from tests.support import RunningLab
 
 HOME = Path(os.environ.get("ORDERLAB_TEST_HOME") or Path(__file__).parents[1] / ".orderlab" / "test")
@@ -24,3 +25,12 @@ def lab() -> Iterator[RunningLab]:
         yield RunningLab(HOME)
     finally:
         stack.down(HOME)
+
+
+@pytest.fixture(autouse=True)
+def _english_again() -> Iterator[None]:
+    """Whatever language a test speaks, the next begins in English."""
+    spoken = language._spoken.set(None)
+    yield
+    language._spoken.reset(spoken)
+    language.default("en")

@@ -178,7 +178,7 @@ class RunningLab:
     # what the guarantees say
 
     def check_books(self, order_ids: Iterable[str]) -> None:
-        """Charged once if CONFIRMED and never if REJECTED, stock exact, one notification an audience."""
+        """Charged once if CONFIRMED and never if REJECTED, stock exact, one notification per audience."""
         ids = list(order_ids)
         wrong_charges = self.sql(
             """SELECT o.order_id, o.status, count(p.payment_id) AS charges

@@ -80,7 +80,7 @@ WITH moved AS (
 SELECT peer_record(:events, CASE WHEN EXISTS (SELECT FROM moved) THEN 'ok' ELSE 'already_done' END);
 
 -- name: charge^
--- 15: the gateway's own ledger, one charge an idempotency key; a row if this call made it.
+-- 15: the gateway's own ledger, one charge per idempotency key; a row if this call made it.
 INSERT INTO payments (order_id, idempotency_key, amount, currency, payment_token)
 VALUES (:order_id, :order_id, :amount, :currency, :payment_token)
 ON CONFLICT (idempotency_key) DO NOTHING RETURNING payment_id;

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from orderlab.errors import LabError
+from orderlab.language import _
 from orderlab.settings import Settings
 from orderlab.stack.home import Home, default_home
 
@@ -44,7 +45,9 @@ def attach(home: str | Path | None = None) -> Attached:
     try:
         httpx.get(f"{lab.api_url}/health/live", timeout=5, trust_env=False).raise_for_status()
     except httpx.HTTPError:
-        raise NoLab(f"The lab does not answer at {lab.api_url}. Start it in a terminal: ./lab up") from None
+        raise NoLab(
+            _("The lab does not answer at {api_url}. Start it in a terminal: ./lab up", api_url=lab.api_url)
+        ) from None
     return lab
 
 

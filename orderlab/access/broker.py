@@ -16,6 +16,7 @@ from orderlab.access.shown import Copy
 from orderlab.calls.checking import RABBITMQ_AWAY, public
 from orderlab.calls.kinds import OrderId
 from orderlab.errors import LabError
+from orderlab.language import N_, _
 from orderlab.nearest import instead
 
 QUIET = 0.2
@@ -27,7 +28,7 @@ def depths(amqp_url: str) -> dict[str, int]:
     try:
         return {name: each.ready for name, each in topology.look(amqp_url).items()}
     except topology.AWAY:
-        raise LabError(RABBITMQ_AWAY) from None
+        raise LabError(_(RABBITMQ_AWAY)) from None
 
 
 @public
@@ -41,7 +42,11 @@ class Tap:
         exchanges = {known.name: known for known in topology.EXCHANGES}
         if exchange not in exchanges:
             raise LabError(
-                f"There is no exchange {exchange!r} to tap.{instead(exchange, exchanges, 'The exchanges are')}"
+                _(
+                    "There is no exchange {exchange!r} to tap.{hint}",
+                    exchange=exchange,
+                    hint=instead(exchange, exchanges, N_("The exchanges are")),
+                )
             )
         self.exchange = exchange
         self._copies: list[Copy] = []
@@ -52,7 +57,7 @@ class Tap:
             self._consumer = Consumer(channel, [queue], on_message=self._keep, no_ack=True)
             self._consumer.consume()
         except (OperationalError, AMQPError, OSError):
-            raise LabError(RABBITMQ_AWAY) from None
+            raise LabError(_(RABBITMQ_AWAY)) from None
 
     def messages(self, order_id: OrderId | None = None) -> list[Copy]:
         """The copies that have come so far, only those of an order if one is given."""
@@ -69,8 +74,13 @@ class Tap:
                     return copy
             if not self._receive(end - time.monotonic()):
                 raise LabError(
-                    f"No message of {order_id} has come through {self.exchange} since the tap was opened"
-                    f" ({timeout:g} s waited). Open the tap before you place the order."
+                    _(
+                        "No message of {order_id} has come through {exchange} since the tap was opened ({timeout:g} s "
+                        "waited). Open the tap before you place the order.",
+                        order_id=order_id,
+                        exchange=self.exchange,
+                        timeout=timeout,
+                    )
                 )
 
     def close(self) -> None:
@@ -84,7 +94,7 @@ class Tap:
         self.close()
 
     def __repr__(self) -> str:
-        return f"a queue of your own on the exchange {self.exchange}"
+        return _("a queue of your own on the exchange {exchange}", exchange=self.exchange)
 
     def _receive(self, seconds: float) -> bool:
         """Wait for something from the broker; whether it came in time."""
@@ -93,7 +103,7 @@ class Tap:
         except TimeoutError:
             return False
         except (OperationalError, AMQPError, OSError):
-            raise LabError("RabbitMQ has closed the tap's connection. Open a new one with lab.tap(…).") from None
+            raise LabError(_("RabbitMQ has closed the tap's connection. Open a new one with lab.tap(…).")) from None
         return True
 
     def _keep(self, message: Any) -> None:

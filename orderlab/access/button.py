@@ -10,13 +10,14 @@ from html import unescape
 import httpx
 
 from orderlab.errors import LabError
+from orderlab.language import _, current
 from orderlab.nearest import nearest
 from orderlab.order import DEMO_CUSTOMER, DEMO_ITEMS, DESIGNS, is_order_id
 
 _CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 
 
-_TOLD = re.compile(r'<p (?:class="error"[^>]*|class="said"[^>]*|lang="en")>\s*([^<]+?)\s*</p>')
+_TOLD = re.compile(r'<p (?:class="error"[^>]*|class="said"[^>]*|class="problem"[^>]*)>\s*([^<]+?)\s*</p>')
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,26 @@ class Wanted:
         """Refuse what the form could not send."""
         check_design(self.design)
         if not self.items:
-            raise LabError("The portal's form takes one product at least: items={'KEYBOARD': 1}.")
+            raise LabError(_("The portal's form takes one product at least: items={'KEYBOARD': 1}."))
         if not is_order_id(self.order_id):
-            raise LabError(f"{self.order_id!r} can't be an order's id: letters, digits, '.', '_' and '-', at most 64.")
+            raise LabError(
+                _(
+                    "{order_id!r} can't be an order's id: letters, digits, '.', '_' and '-', at most 64.",
+                    order_id=self.order_id,
+                )
+            )
 
 
 def check_design(design: str) -> None:
-    """Raise `LabError` for a design that there is not."""
+    """Raise `LabError` for an unknown design."""
     if design not in DESIGNS:
         raise LabError(
-            f"There is no design {design!r}.{nearest(design, DESIGNS)} The designs are: {', '.join(DESIGNS)}."
+            _(
+                "There is no design {design!r}.{hint} The designs are: {known}.",
+                design=design,
+                hint=nearest(design, DESIGNS),
+                known=", ".join(DESIGNS),
+            )
         )
 
 
@@ -60,7 +71,7 @@ class Pressed:
 
     @property
     def refused(self) -> bool:
-        """Whether trying again would be in vain."""
+        """Whether it is useless to try again."""
         return not self.shown and self.status is not None and self.status < 500
 
 
@@ -68,9 +79,9 @@ def press(portal_url: str, wanted: Wanted, timeout: float = 3600.0) -> Pressed:
     """Fill in the form and press "Crear Pedido"; follow on to the confirmation. Waits while gates halt the order."""
     with httpx.Client(base_url=portal_url, timeout=timeout, trust_env=False, follow_redirects=True) as browser:
         try:
-            form = _CSRF.search(browser.get("/", params={"lang": "en"}).text)
+            form = _CSRF.search(browser.get("/", params={"lang": current()}).text)
             if form is None:
-                raise LabError(f"The portal at {portal_url} shows no form. See ./lab status.")
+                raise LabError(_("The portal at {portal_url} shows no form. See ./lab status.", portal_url=portal_url))
             page = browser.post("/orders", data={"csrf_token": form[1], **_typed(wanted)})
         except httpx.TransportError as error:
             return Pressed(None, False, f"{type(error).__name__}: {error}")

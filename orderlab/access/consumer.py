@@ -18,6 +18,7 @@ from orderlab import topology
 from orderlab.access.shown import Copy
 from orderlab.calls.checking import RABBITMQ_AWAY, public
 from orderlab.errors import LabError
+from orderlab.language import N_, _
 from orderlab.nearest import instead
 
 AFTER, BEFORE, NEVER = "after", "before", "never"
@@ -39,7 +40,11 @@ class Consumer:
         exchanges = {known.name: known for known in topology.EXCHANGES}
         if exchange not in exchanges:
             raise LabError(
-                f"There is no exchange {exchange!r} to consume.{instead(exchange, exchanges, 'The exchanges are')}"
+                _(
+                    "There is no exchange {exchange!r} to consume.{hint}",
+                    exchange=exchange,
+                    hint=instead(exchange, exchanges, N_("The exchanges are")),
+                )
             )
         self.exchange, self.ack = exchange, ack
         self.handled, self.given_up = 0, 0
@@ -54,7 +59,7 @@ class Consumer:
             self._consumer = Consuming(channel, [queue], on_message=self._take)
             self._consumer.consume()
         except _GONE:
-            raise LabError(RABBITMQ_AWAY) from None
+            raise LabError(_(RABBITMQ_AWAY)) from None
         self._thread = threading.Thread(target=self._run, name=f"consumer of {exchange}", daemon=True)
         self._thread.start()
 
@@ -71,9 +76,14 @@ class Consumer:
         self.close()
 
     def __repr__(self) -> str:
-        told = f"a consumer of {self.exchange}, ack {self.ack}: {self.handled} handled"
+        told = _(
+            "a consumer of {exchange}, ack {ack}: {handled} handled",
+            exchange=self.exchange,
+            ack=self.ack,
+            handled=self.handled,
+        )
         if self.errors:
-            told += f", {len(self.errors)} errors (the last: {self.errors[-1]!r})"
+            told += _(", {n} errors (the last: {errors!r})", n=len(self.errors), errors=self.errors[-1])
         return told + (", closed" if not self._thread.is_alive() else "")
 
     def _run(self) -> None:

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orderlab.calls import kinds
+from orderlab.language import N_, _, spoken
 
 _CLAIMS = {
-    "iss": "who issued it",
-    "aud": "whom it is for",
-    "sub": "who asks",
-    "iat": "issued (seconds since 1970)",
-    "exp": "expires (seconds since 1970)",
-    "jti": "its own id",
-    "scope": "what it allows",
+    "iss": N_("who issued it"),
+    "aud": N_("whom it is for"),
+    "sub": N_("who asks"),
+    "iat": N_("issued (seconds since 1970)"),
+    "exp": N_("expires (seconds since 1970)"),
+    "jti": N_("its own id"),
+    "scope": N_("what it allows"),
 }
 
 _HEADERS = ("Content-Type", "Location", "Idempotent-Replayed", "WWW-Authenticate", "Retry-After", "Allow")
@@ -30,6 +31,7 @@ class _Shown:
         return str(self)
 
 
+@spoken
 @dataclass(frozen=True, repr=False)
 class Token(_Shown):
     """A bearer token. `text` is what travels; what is shown keeps the signature back."""
@@ -52,20 +54,21 @@ class Token(_Shown):
         return f"Bearer {self.text}"
 
     def __str__(self) -> str:
-        signature = _HIDDEN if self.text.rpartition(".")[2] else ("none", "")
+        signature = _HIDDEN if self.text.rpartition(".")[2] else (_("none"), "")
         return _token_text(self.header, self.claims, signature)
 
 
 def _token(value: Any) -> Any:
     written = value.text if isinstance(value, Token) else value
     if not isinstance(written, str) or not (written.isascii() and written.isprintable()):
-        raise kinds.Unfit("a token")
+        raise kinds.Unfit(_("a token"))
     return value
 
 
 kinds.KINDS["token"] = _token
 
 
+@spoken
 @dataclass(frozen=True, repr=False)
 class Answer(_Shown):
     """An HTTP answer as it came: status, headers, and the body (read if it is JSON)."""
@@ -81,6 +84,7 @@ class Answer(_Shown):
         return "\n".join([*lines, "", _json(self.body)])
 
 
+@spoken
 @dataclass(frozen=True, repr=False)
 class Copy(_Shown):
     """A message as it lies in a queue: its headers (the CloudEvents envelope) and its body."""
@@ -96,7 +100,7 @@ class Copy(_Shown):
 
     def __str__(self) -> str:
         lines = [f"{name:<27}{value}" for name, value in sorted(self.headers.items())]
-        return "\n".join([f"from the exchange {self.exchange}", "", *lines, "", _json(self.body)])
+        return "\n".join([_("from the exchange {exchange}", exchange=self.exchange), "", *lines, "", _json(self.body)])
 
 
 def claims_text(claims: Mapping[str, Any]) -> str:
@@ -104,13 +108,13 @@ def claims_text(claims: Mapping[str, Any]) -> str:
     return _token_text({}, {name: claims[name] for name in _CLAIMS if name in claims}, _HIDDEN)
 
 
-_HIDDEN = ("•" * 12, "kept back: who holds it can use the token")
+_HIDDEN = ("•" * 12, N_("kept back: who holds it can use the token"))
 
 
 def _token_text(header: Mapping[str, Any], claims: Mapping[str, Any], signature: tuple[str, str]) -> str:
-    lines = [("header", name, str(value), "") for name, value in header.items()]
-    lines += [("payload", name, str(value), _CLAIMS.get(name, "")) for name, value in claims.items()]
-    lines.append(("signature", "", *signature))
+    lines = [(_("header"), name, str(value), "") for name, value in header.items()]
+    lines += [(_("payload"), name, str(value), _(_CLAIMS.get(name, ""))) for name, value in claims.items()]
+    lines.append((_("signature"), "", signature[0], _(signature[1])))
     return "\n".join(f"{part:<10}{name:<7}{value:<34}{means}".rstrip() for part, name, value, means in lines)
 
 

@@ -12,6 +12,7 @@ from psycopg import sql
 from orderlab.calls.checking import POSTGRESQL_AWAY
 from orderlab.connecting import connect
 from orderlab.errors import LabError
+from orderlab.language import N_, _
 from orderlab.nearest import instead, nearest
 
 if TYPE_CHECKING:
@@ -51,10 +52,15 @@ def read_table(database_url: str, name: str, order_id: str | None, limit: int) -
 
     if name not in _ORDER_BY:
         raise LabError(
-            f"There is no table {name!r} to show.{nearest(name, _ORDER_BY)} The tables are: {', '.join(_ORDER_BY)}."
+            _(
+                "There is no table {name!r} to show.{hint} The tables are: {known}.",
+                name=name,
+                hint=nearest(name, _ORDER_BY),
+                known=", ".join(_ORDER_BY),
+            )
         )
     if order_id is not None and name in _OF_NO_ORDER:
-        raise LabError(f"The rows of {name} belong to no order. Leave the order id out.")
+        raise LabError(_("The rows of {name} belong to no order. Leave the order id out.", name=name))
     query = sql.SQL(
         "SELECT * FROM (SELECT *, row_number() OVER (ORDER BY {order}) AS nth FROM {table}"
         " WHERE %(order_id)s::text IS NULL OR {key} = %(order_id)s ORDER BY nth DESC LIMIT %(limit)s) t ORDER BY nth"
@@ -77,5 +83,7 @@ def restock(database_url: str, sku: str, quantity: int) -> int:
         ).fetchone()
         if row is None:
             skus = [known for (known,) in connection.execute("SELECT sku FROM products ORDER BY sku")]
-            raise LabError(f"There is no product {sku!r}.{instead(sku, skus, 'The products are')}")
+            raise LabError(
+                _("There is no product {sku!r}.{hint}", sku=sku, hint=instead(sku, skus, N_("The products are")))
+            )
         return int(row[0])

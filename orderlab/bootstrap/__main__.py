@@ -11,13 +11,15 @@ from typing import NoReturn
 
 from orderlab.bootstrap import broker, environment
 from orderlab.bootstrap.console import Unready, say
+from orderlab.language import _, default, of_terminal
 
 _ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(words: list[str]) -> NoReturn:
     """Make the environment, with RabbitMQ fetched beside it where it will be needed; then become the command."""
-    say("Setting the lab up (once):")
+    default(of_terminal(os.environ))
+    say(_("Setting the lab up (once):"))
     fetching = threading.Thread(target=_fetch_broker, daemon=True)
     if words[:1] in (["up"], ["test"]) and "--docker" not in words and not os.environ.get("ORDERLAB_AMQP_URL"):
         fetching.start()
@@ -40,5 +42,5 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except KeyboardInterrupt:
-        say("lab: interrupted. Run it again: it starts over cleanly.")
+        say(_("lab: interrupted. Run it again: it starts over cleanly."))
         sys.exit(130)

@@ -11,14 +11,15 @@ from pathlib import Path
 
 from orderlab.bootstrap import cache, debian
 from orderlab.bootstrap.console import Unready, progress
+from orderlab.language import N_, _
 
 # Debian and Fedora keep the plain script here; what lies on PATH there insists on being root or rabbitmq.
 _PLAIN_SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _ELSEWHERE = ("/opt/homebrew/sbin", "/usr/local/sbin", "/usr/sbin")
-_HOW_TO_GET_IT = (
-    "No RabbitMQ was found. Get one: on macOS `brew install rabbitmq`; on Debian, Ubuntu and Windows (in WSL) "
-    "`sudo apt-get install rabbitmq-server`; on Fedora `sudo dnf install rabbitmq-server`; "
-    "or name a running one in ORDERLAB_AMQP_URL."
+_HOW_TO_GET_IT = N_(
+    "No RabbitMQ was found. Get one: on macOS `brew install rabbitmq`; on Debian, Ubuntu and "
+    "Windows (in WSL) `sudo apt-get install rabbitmq-server`; on Fedora `sudo dnf install "
+    "rabbitmq-server`; or name a running one in ORDERLAB_AMQP_URL."
 )
 
 
@@ -56,7 +57,7 @@ def find() -> Broker:
         try:
             debian.unpack("rabbitmq-server", _folder(), kin=("erlang-",), adjust=_relocate)
         except Unready as reason:
-            raise Unready(f"{_HOW_TO_GET_IT} (Fetching it failed: {reason})") from reason
+            raise Unready(f"{_(_HOW_TO_GET_IT)} {_('(Fetching it failed: {reason})', reason=reason)}") from reason
     return _broker(_folder())
 
 

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from orderlab.bootstrap.console import Unready
+from orderlab.language import _
 
 
 def folder() -> Path:
@@ -20,5 +21,7 @@ def folder() -> Path:
     chosen = Path(tempfile.gettempdir()) / f"orderlab-{os.getuid()}"
     chosen.mkdir(mode=0o700, exist_ok=True)
     if chosen.stat().st_uid != os.getuid():
-        raise Unready(f"{chosen} belongs to another user. Set XDG_CACHE_HOME to a folder without white space.")
+        raise Unready(
+            _("{chosen} belongs to another user. Set XDG_CACHE_HOME to a folder without white space.", chosen=chosen)
+        )
     return chosen

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orderlab.bootstrap.console import Unready
+from orderlab.language import _
 
 _STATUS = Path("/var/lib/dpkg/status")
 
@@ -78,5 +79,7 @@ def _run(command: list[str], *, cwd: Path | None = None, check: bool = True) -> 
     ended = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if check and ended.returncode:
         lines = [line for line in ended.stderr.splitlines() if line.startswith("E:")] or ended.stderr.splitlines()
-        raise Unready(f"{command[0]} could not do it: {(lines or ['no reason given'])[-1]}")
+        raise Unready(
+            _("{command} could not do it: {reason}", command=command[0], reason=(lines or [_("no reason given")])[-1])
+        )
     return ended.stdout

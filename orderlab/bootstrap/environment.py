@@ -11,6 +11,7 @@ from pathlib import Path
 
 from orderlab.bootstrap import installers
 from orderlab.bootstrap.console import Unready, progress
+from orderlab.language import _
 
 _STAMP = "installed.lock"  # a copy of the lock file, written last: `lab` compares the two
 
@@ -33,11 +34,11 @@ def make(folder: Path, lock: Path, root: Path) -> Path:
     with _alone(folder.parent / f"{folder.name}.making"):
         if ready(folder, lock):  # whoever was here first made it
             return python
-        with progress(f"installing Python packages ({lock.name})", "Python packages installed"):
+        with progress(_("installing Python packages ({name})", name=lock.name), _("Python packages installed")):
             try:
                 _make(folder, lock, root)
             except OSError as error:
-                raise Unready(f"The environment could not be written: {error}") from error
+                raise Unready(_("The environment could not be written: {error}", error=error)) from error
     return python
 
 

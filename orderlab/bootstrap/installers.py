@@ -13,10 +13,11 @@ from pathlib import Path
 
 from orderlab.bootstrap import cache, debian
 from orderlab.bootstrap.console import Unready
+from orderlab.language import N_, _
 
-_NO_PIP = (
-    "Python is here, but no pip to install packages with. Get it: on Debian, Ubuntu and WSL "
-    "`sudo apt-get install python3-pip`; on Fedora `sudo dnf install python3-pip`; or install uv."
+_NO_PIP = N_(
+    "Python is here, but no pip to install packages with. Get it: on Debian, Ubuntu and WSL `sudo "
+    "apt-get install python3-pip`; on Fedora `sudo dnf install python3-pip`; or install uv."
 )
 
 
@@ -33,7 +34,7 @@ def pip() -> list[str]:
             and subprocess.run([other, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
         ):
             return [other, "-m", "pip"]
-    raise Unready(_NO_PIP)
+    raise Unready(_(_NO_PIP))
 
 
 def uv(lock: Path) -> Path | None:
@@ -69,7 +70,13 @@ def environment(folder: Path, uv: Path | None) -> None:
         return
     ended = _quietly([sys.executable, "-m", "venv", "--without-pip", str(folder)])
     if ended.returncode:
-        raise Unready(f"No environment could be made with {sys.executable}: {last_line(ended.stderr)}")
+        raise Unready(
+            _(
+                "No environment could be made with {executable}: {last_line}",
+                executable=sys.executable,
+                last_line=last_line(ended.stderr),
+            )
+        )
 
 
 def install(lock: Path, python: Path, uv: Path | None) -> None:
@@ -81,14 +88,14 @@ def install(lock: Path, python: Path, uv: Path | None) -> None:
     words = ["install", "--quiet", "--no-deps", "--require-hashes", "--requirement", str(lock)]
     ended = _quietly([*pip(), "--python", str(python), *words])
     if ended.returncode:
-        raise Unready(f"The packages could not be installed: {last_line(ended.stderr)}")
+        raise Unready(_("The packages could not be installed: {last_line}", last_line=last_line(ended.stderr)))
 
 
 def last_line(text: str) -> str:
     """The last error in what a program said, else the last line that says something."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error")]
-    return (errors or lines or ["no reason given"])[-1]
+    return (errors or lines or [_("no reason given")])[-1]
 
 
 def _index() -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from orderlab import topology
 from orderlab.errors import OrderlabError
 from orderlab.journal import Steps
+from orderlab.language import N_, _
 from orderlab.messages import Message
 from orderlab.nearest import instead
 from orderlab.order import OrderInHand, Status
@@ -119,9 +120,19 @@ def deliver(queue: str, ack: str = AFTER) -> Callable[[F], F]:
     """Have a method called for each message of this queue, with its delivery. `ack`: after, before or never."""
     queues = {known.name: known for known in topology.LIVE}
     if queue not in queues:
-        raise WrongEntrypoint(f"There is no queue {queue!r}.{instead(queue, queues, 'The queues are')}")
+        raise WrongEntrypoint(
+            _("There is no queue {queue!r}.{hint}", queue=queue, hint=instead(queue, queues, N_("The queues are")))
+        )
     if ack not in (AFTER, BEFORE, NEVER):
-        raise WrongEntrypoint(f"A message is acknowledged {AFTER!r}, {BEFORE!r} or {NEVER!r}, and not {ack!r}.")
+        raise WrongEntrypoint(
+            _(
+                "A message is acknowledged {after!r}, {before!r} or {never!r}, and not {ack!r}.",
+                after=AFTER,
+                before=BEFORE,
+                never=NEVER,
+                ack=ack,
+            )
+        )
     entrypoint = Entrypoint.decorator(queues[queue], ack=ack)
 
     def decorate(method: F) -> F:

@@ -27,6 +27,7 @@ from nameko.timer import Timer
 from orderlab import topology
 from orderlab.build.entry import Entrypoint, NotAStep, WrongEntrypoint
 from orderlab.errors import OrderlabError
+from orderlab.language import _
 from orderlab.services.running import serve
 
 MEMORY = 1024**3
@@ -84,17 +85,20 @@ class Own:
             if isinstance(each, type) and each.__module__ == MODULE and _entrypoints(each)
         ]
         if not found:
-            raise Unfit("No class in it has an entrypoint. A service has a method under @deliver(…) or @timer(…).")
+            raise Unfit(_("No class in it has an entrypoint. A service has a method under @deliver(…) or @timer(…)."))
         if len(found) > 1:
             names = " and ".join(each.__name__ for each in found)
-            raise Unfit(f"It has more than one service: {names}. Leave one.", self._line_of(found[-1]))
+            raise Unfit(_("It has more than one service: {names}. Leave one.", names=names), self._line_of(found[-1]))
         self._check(found[0])
         return found[0]
 
     def _check(self, service: type) -> None:
         name = getattr(service, "name", None)
         if name != self.program:
-            raise Unfit(f"Its name is {name!r}. Say: name = {self.program!r}", self._line_of(service))
+            raise Unfit(
+                _("Its name is {name!r}. Say: name = {program!r}", name=name, program=self.program),
+                self._line_of(service),
+            )
         methods = _entrypoints(service)
         taken = {e.queue.name: line for line, each in methods for e in each if isinstance(e, Entrypoint)}
         wanted = {
@@ -104,12 +108,20 @@ class Own:
         }[self.program]
         for queue, line in taken.items():
             if queue not in wanted:
-                takes = " and ".join(wanted) or "no queue, it has a @timer"
-                raise Unfit(f"It takes {queue}, and the {self.program} takes {takes}.", line)
+                takes = " and ".join(wanted) or _("no queue, it has a @timer")
+                raise Unfit(
+                    _(
+                        "It takes {queue}, and the {program} takes {takes}.",
+                        queue=queue,
+                        program=self.program,
+                        takes=takes,
+                    ),
+                    line,
+                )
         if missing := [queue for queue in wanted if queue not in taken]:
-            raise Unfit(f"It does not take {' and '.join(missing)}.", self._line_of(service))
+            raise Unfit(_("It does not take {known}.", known=" and ".join(missing)), self._line_of(service))
         if self.program == "relay" and not any(isinstance(e, Timer) for _, each in methods for e in each):
-            raise Unfit("A relay has a method under @timer(interval=1).", self._line_of(service))
+            raise Unfit(_("A relay has a method under @timer(interval=1)."), self._line_of(service))
 
     def _line_of(self, service: type) -> int:
         """The line where a class begins."""
@@ -171,11 +183,15 @@ def _said(error: BaseException) -> str:
         case OrderlabError():
             return f"{kind}: {error.detail}"
         case MemoryError():
-            return f"{kind}: a program of your own has {MEMORY // 1024**3} GiB of memory."
+            return _("{kind}: a program of your own has {gib} GiB of memory.", kind=kind, gib=MEMORY // 1024**3)
         case KeyError(args=[str(name)]) if name.startswith("ORDERLAB_"):
-            return f"{kind}: {name} is not told to this program. It has the address and the password of its own role."
+            return _(
+                "{kind}: {name} is not told to this program. It has the address and the password of its own role.",
+                kind=kind,
+                name=name,
+            )
         case SystemExit():
-            return "The program ends itself here."
+            return _("The program ends itself here.")
     return f"{kind}: {error}" if str(error) else kind
 
 
@@ -190,14 +206,14 @@ def bound(own: Own) -> None:
 
     def look(event: str, arguments: tuple[Any, ...]) -> None:
         if event in _FORKS:
-            raise Bounds("A program of your own is one process: it can't start another.")
+            raise Bounds(_("A program of your own is one process: it can't start another."))
         if event == "open" and isinstance(arguments[0], str):
             opened = arguments[0]
             if os.path.dirname(opened) == private or re.fullmatch(r"/proc/(?!self/)[^/]+/environ", opened):  # noqa: PTH120
-                raise Bounds("The lab's own files are not for a program of yours.")
+                raise Bounds(_("The lab's own files are not for a program of yours."))
 
     def leave(status: int) -> None:
-        raise Bounds("The program ends itself here.")
+        raise Bounds(_("The program ends itself here."))
 
     sys.addaudithook(look)
     os._exit = leave  # type: ignore[assignment]

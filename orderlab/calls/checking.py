@@ -21,14 +21,15 @@ from kombu.exceptions import KombuError
 from orderlab.calls import kinds
 from orderlab.calls.interrupts import Interrupted
 from orderlab.errors import LabError, OrderlabError
+from orderlab.language import N_, _, spoken
 from orderlab.nearest import nearest
 
 P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C", bound=type)
 
-POSTGRESQL_AWAY = "PostgreSQL does not answer. `./lab status` says what runs; `./lab up` starts it."
-RABBITMQ_AWAY = "RabbitMQ does not answer. `./lab status` says what runs; `./lab up` starts it."
+POSTGRESQL_AWAY = N_("PostgreSQL does not answer. `./lab status` says what runs; `./lab up` starts it.")
+RABBITMQ_AWAY = N_("RabbitMQ does not answer. `./lab status` says what runs; `./lab up` starts it.")
 
 
 class WrongCall(LabError):
@@ -36,7 +37,7 @@ class WrongCall(LabError):
 
 
 def public(cls: C) -> C:
-    """Check the public methods of a class."""
+    """Check the public methods of a class; what its objects say is in the language they were made in."""
     for name, member in list(vars(cls).items()):
         if name.startswith("_"):
             continue
@@ -45,7 +46,7 @@ def public(cls: C) -> C:
             setattr(cls, name, classmethod(_checked(method, f"{cls.__name__}.{name}")))
         elif inspect.isfunction(member):
             setattr(cls, name, _checked(member, f"{cls.__name__}.{name}"))
-    return cls
+    return spoken(cls)
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
@@ -83,12 +84,21 @@ def _bound(
     if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
         for name in kwargs:
             if name not in takes:
-                known = ", ".join(takes) or "nothing"
-                raise WrongCall(f"{called}() takes no {name!r}.{nearest(name, takes)} It takes: {known}.")
+                known = ", ".join(takes) or _("nothing")
+                raise WrongCall(
+                    _(
+                        "{called}() takes no {name!r}.{hint} It takes: {known}.",
+                        called=called,
+                        name=name,
+                        hint=nearest(name, takes),
+                        known=known,
+                    )
+                )
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise WrongCall(f"{called}(): {error}. It takes: {', '.join(takes) or 'nothing'}.") from None
+        known = ", ".join(takes) or _("nothing")
+        raise WrongCall(_("{called}(): {error}. It takes: {known}.", called=called, error=error, known=known)) from None
     for name, value in bound.arguments.items():
         parameter = parameters[name]
         if name in ("self", "cls") or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
@@ -99,7 +109,11 @@ def _bound(
             kind = kinds.KINDS.get(f"{called}.{name}") or kinds.KINDS.get(name, kinds.text)
             bound.arguments[name] = kind(value)
         except kinds.Unfit as unfit:
-            wrong = unfit.must if unfit.whole else f"{name} must be {unfit.must}, and not {kinds.shown(value)}."
+            wrong = (
+                unfit.must
+                if unfit.whole
+                else _("{name} must be {must}, and not {shown}.", name=name, must=unfit.must, shown=kinds.shown(value))
+            )
             raise WrongCall(f"{called}(): {wrong}") from None
     return bound
 
@@ -108,19 +122,28 @@ def _told(error: Exception) -> str | None:
     """What a person is told of this error; None if it is none that can be expected."""
     match error:
         case psycopg.OperationalError():
-            return POSTGRESQL_AWAY
+            return _(POSTGRESQL_AWAY)
         case psycopg.Error():
-            return f"PostgreSQL refused: {_first_line(error)}"
+            return _("PostgreSQL refused: {first_line}", first_line=_first_line(error))
         case KombuError() | AMQPError():
-            return RABBITMQ_AWAY
+            return _(RABBITMQ_AWAY)
         case httpx.HTTPError():
-            return f"There is no answer from {_address(error)}: {_first_line(error)}. `./lab status` says what runs."
+            return _(
+                "There is no answer from {address}: {first_line}. `./lab status` says what runs.",
+                address=_address(error),
+                first_line=_first_line(error),
+            )
         case sqlite3.Error():
-            return f"The portal's own file can't be read: {_first_line(error)}."
+            return _("The portal's own file can't be read: {first_line}.", first_line=_first_line(error))
         case OSError() if error.filename:
-            return f"{error.filename} can't be read or written: {error.strerror}."
+            return _(
+                "{filename} can't be read or written: {strerror}.", filename=error.filename, strerror=error.strerror
+            )
         case OSError():
-            return f"A server of the lab does not answer: {_first_line(error)}. `./lab status` says what runs."
+            return _(
+                "A server of the lab does not answer: {first_line}. `./lab status` says what runs.",
+                first_line=_first_line(error),
+            )
     return None
 
 
@@ -128,7 +151,7 @@ def _address(error: httpx.HTTPError) -> str:
     try:
         return str(error.request.url.copy_with(userinfo=b"", query=None))
     except RuntimeError:  # it has none
-        return "the lab"
+        return _("the lab")
 
 
 def _first_line(error: Exception) -> str:

@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from orderlab.language import _
+
 
 class Interrupted(KeyboardInterrupt):
     """Interrupted. The lab goes on by itself; what was begun in it stays begun."""
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(detail or type(self).__doc__)
+        super().__init__(detail or _(type(self).__doc__ or ""))
 
     def _render_traceback_(self) -> list[str]:
         """One line in a notebook."""
-        return [f"Interrupted: {self.args[0]}"]
+        return [f"{type(self).__name__}: {self.args[0]}"]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from orderlab.errors import LabError
+from orderlab.language import LANGUAGES, N_, _
 from orderlab.nearest import nearest
 from orderlab.order import DESIGNS, PAYMENT_TOKENS
 from orderlab.sequence import Step, find_step
@@ -32,7 +33,7 @@ Kind = Callable[[Any], Any]
 def text(value: Any) -> str:
     """A text that can travel and be stored."""
     if not isinstance(value, str) or "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
-        raise Unfit("a text")
+        raise Unfit(_("a text"))
     return value
 
 
@@ -43,7 +44,7 @@ def order_id(value: Any) -> str:
     elif not isinstance(value, str):
         value = getattr(value, "order_id", None)
     if not isinstance(value, str) or not value:
-        raise Unfit("an order's id, or the order")
+        raise Unfit(_("an order's id, or the order"))
     return text(value)
 
 
@@ -57,13 +58,13 @@ def _order_ids(value: Any) -> Any:
 
 def _yes_or_no(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise Unfit("True or False")
+        raise Unfit(_("True or False"))
     return value
 
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Unfit("a number")
+        raise Unfit(_("a number"))
     return value
 
 
@@ -71,9 +72,9 @@ def _seconds(value: Any) -> float:
     try:
         seconds = _number(value)
     except (Unfit, OverflowError):
-        raise Unfit("a number of seconds") from None
+        raise Unfit(_("a number of seconds")) from None
     if not 0 <= seconds <= 86_400:
-        raise Unfit("a number of seconds from 0 to 86400")
+        raise Unfit(_("a number of seconds from 0 to 86400"))
     return seconds
 
 
@@ -82,7 +83,7 @@ def whole(least: int, most: int) -> Kind:
 
     def kind(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise Unfit(f"a whole number from {least} to {most}")
+            raise Unfit(_("a whole number from {least} to {most}", least=least, most=most))
         return value
 
     return kind
@@ -91,7 +92,7 @@ def whole(least: int, most: int) -> Kind:
 def _items(value: Any) -> Mapping[str, int]:
     pairs = value.items() if isinstance(value, Mapping) else [(None, None)]
     if not all(isinstance(sku, str) and isinstance(n, int) and not isinstance(n, bool) for sku, n in pairs):
-        raise Unfit("products with how many of each, such as {'KEYBOARD': 1}")
+        raise Unfit(_("products with how many of each, such as {'KEYBOARD': 1}"))
     for sku in value:
         text(sku)
     return dict(value)
@@ -104,7 +105,16 @@ def one_of(what: str, known: Callable[[], Iterable[str]]) -> Kind:
         names = list(known())
         if not isinstance(value, str) or value not in names:
             listed = ", ".join(names)
-            raise Unfit(f"There is no {what} {shown(value)}.{nearest(value, names)} There are: {listed}.", whole=True)
+            raise Unfit(
+                _(
+                    "There is no {what} {shown}.{hint} There are: {listed}.",
+                    what=_(what),
+                    shown=shown(value),
+                    hint=nearest(value, names),
+                    listed=listed,
+                ),
+                whole=True,
+            )
         return str(value)
 
     return kind
@@ -133,7 +143,7 @@ def _step(value: Any) -> int | str:
     if isinstance(value, Step):
         return value.label
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise Unfit("a step: a number, a label such as '15c', or a name")
+        raise Unfit(_("a step: a number, a label such as '15c', or a name"))
     return value
 
 
@@ -141,13 +151,13 @@ def _json(value: Any) -> Any:
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
-        raise Unfit("what JSON can hold: texts, numbers, lists, dicts") from None
+        raise Unfit(_("what JSON can hold: texts, numbers, lists, dicts")) from None
     return value
 
 
 def _customer(value: Any) -> Any:
     if not isinstance(value, Mapping):
-        raise Unfit("a dict with name and email")
+        raise Unfit(_("a dict with name and email"))
     return _json(dict(value))
 
 
@@ -157,14 +167,14 @@ def _file(value: Any) -> Any:
     except TypeError:
         path = None
     if not isinstance(path, str) or not path or "\0" in path:
-        raise Unfit("a file's path")
+        raise Unfit(_("a file's path"))
     text(path)
     return value
 
 
 def _call(value: Any) -> Any:
     if not callable(value):
-        raise Unfit("what can be called, such as lab.post_order (without brackets)")
+        raise Unfit(_("what can be called, such as lab.post_order (without brackets)"))
     return value
 
 
@@ -177,8 +187,8 @@ KINDS: dict[str, Kind] = {
     "items": _items,
     "payment_token": text,
     "customer": _customer,
-    "design": one_of("design", lambda: DESIGNS),
-    "designs": several(one_of("design", lambda: DESIGNS)),
+    "design": one_of(N_("design"), lambda: DESIGNS),
+    "designs": several(one_of(N_("design"), lambda: DESIGNS)),
     "step": _step,
     "steps": several(_step),
     "side": text,
@@ -201,13 +211,14 @@ KINDS: dict[str, Kind] = {
     "body": _json,
     "call": _call,
     "handler": _call,
-    "ack": one_of("way to acknowledge", lambda: ("after", "before", "never")),
-    "algorithm": one_of("algorithm", lambda: _ALGORITHMS),
+    "ack": one_of(N_("way to acknowledge"), lambda: ("after", "before", "never")),
+    "language": one_of(N_("language"), lambda: LANGUAGES),
+    "algorithm": one_of(N_("algorithm"), lambda: _ALGORITHMS),
     "expires_in": whole(-(10**9), 10**9),
 }
 """By the parameter's name, or by call and name; a room adds those that are its own. What is not here is a text."""
 
-CARD = one_of("payment token", lambda: PAYMENT_TOKENS)
+CARD = one_of(N_("payment token"), lambda: PAYMENT_TOKENS)
 """A payment token that the portal's form has."""
 
 
@@ -216,5 +227,5 @@ def shown(value: Any) -> str:
     try:
         told = " ".join(repr(value).split())
     except Exception:  # its own repr is broken: then its type must do
-        told = f"a {type(value).__name__}"
+        told = _("a {kind}", kind=type(value).__name__)
     return told if len(told) <= 60 else f"{told[:57]}…"

@@ -16,6 +16,7 @@ from orderlab.drawing.rows import Arrow, Band, Run, also, arrow_at, fault_band, 
 from orderlab.drawing.story import Event, Firing, Happened, Part, Strand, by_relay, told
 from orderlab.drawing.words import Words
 from orderlab.faults.model import BEFORE
+from orderlab.language import _
 from orderlab.sequence import STEPS, Outcome, find_step
 
 Key = tuple[int, int, str, float]
@@ -95,15 +96,15 @@ def side_by_side_text(sides: Sequence[Side], rows: Sequence[Row], words: Words) 
     for row in rows:
         some = next(cell for cell in row.cells if cell is not None)
         if isinstance(some, Band):
-            lines.append((f"--- {some.text} ---", ["yes" if cell else "" for cell in row.cells], None in row.cells))
+            lines.append((f"--- {some.text} ---", [_("yes") if cell else "" for cell in row.cells], None in row.cells))
             continue
         source, target = words.lanes[some.step.source], words.lanes[some.step.target]
         way = f"{source:<{lanes}} ↺ {'':<{lanes}}" if source == target else f"{source:<{lanes}} → {target:<{lanes}}"
         said = f"{some.step.label:>3}  {way}  {common(row, words)}"
         lines.append((said, [_ended(cell, words) for cell in row.cells], _differs(row)))
     for asked in sides[0].results:
-        results = [side.results[asked] for side in sides]
-        lines.append((asked, results, len(set(results)) > 1))
+        results = [_(side.results[asked]) for side in sides]
+        lines.append((_(asked), results, len(set(results)) > 1))
     first = max(len(line[0]) for line in lines)
     wide = max(len(cell) for line in lines for cell in line[1])
     text = [

@@ -36,7 +36,7 @@ from orderlab.sequence import find_step
 def sequence_svg(
     events: Iterable[Event],
     *,
-    language: str = "en",
+    language: str | None = None,
     title: str = "",
     compact: bool = False,
     lit: int | None = None,
@@ -45,7 +45,8 @@ def sequence_svg(
     large: bool = False,
 ) -> str:
     """What happened, as SVG. `events` in reading order; `compact` for a narrow screen, `large` for a room; `language`
-    "en" or "es".
+    "en" or "es", None for the one that is
+    spoken.
 
     `lit` is the index of the event to highlight (-1: the last), those after it are dimmed; `missing` are the steps
     (numbers, labels or names) to draw as ghosts. `firings` are the faults that have hit the order, as the API gives
@@ -56,7 +57,7 @@ def sequence_svg(
     return _draw(runs, speak, title, COMPACT if compact else WIDE, LARGE if large else 1)
 
 
-def expected_svg(*, language: str = "en", title: str = "", compact: bool = False) -> str:
+def expected_svg(*, language: str | None = None, title: str = "", compact: bool = False) -> str:
     """The diagram as drawn, before anything has run, as SVG."""
     speak = words(language)
     layout = COMPACT if compact else replace(WIDE, width=WIDE.width - 72, first_lane=WIDE.first_lane - 72, timed=12)
@@ -66,7 +67,7 @@ def expected_svg(*, language: str = "en", title: str = "", compact: bool = False
 def sequence_text(
     events: Iterable[Event],
     *,
-    language: str = "en",
+    language: str | None = None,
     times: bool = True,
     lit: int | None = None,
     missing: Iterable[int | str] = (),
@@ -81,7 +82,7 @@ def sequence_text(
     return _text(haunted(observed(events, speak, lit, firings), speak, missing), speak, times)
 
 
-def expected_text(*, language: str = "en") -> str:
+def expected_text(*, language: str | None = None) -> str:
     """The diagram as drawn, one line per arrow."""
     return _text(expected(words(language)), words(language), times=False)
 
@@ -104,7 +105,7 @@ class Drawing:
         events: Sequence[Event],
         *,
         title: str = "",
-        language: str = "en",
+        language: str | None = None,
         lit: int | None = None,
         missing: Sequence[int | str] = (),
         firings: Sequence[Firing] = (),
@@ -116,13 +117,13 @@ class Drawing:
         return cls.of_runs(runs, speak, title)
 
     @classmethod
-    def expected(cls, *, language: str = "en") -> Drawing:
+    def expected(cls, *, language: str | None = None) -> Drawing:
         """The diagram as drawn."""
         speak = words(language)
         return cls(expected_svg(language=language), expected_text(language=language), expected(speak), speak)
 
     @classmethod
-    def to_come(cls, step: int | str, *, title: str = "", language: str = "en") -> Drawing:
+    def to_come(cls, step: int | str, *, title: str = "", language: str | None = None) -> Drawing:
         """One arrow that has not happened yet."""
         speak, arrow = words(language), find_step(step)
         return cls.of_runs((Run((Arrow(arrow, speak.says(arrow), mark=Mark.LATER),)),), speak, title)

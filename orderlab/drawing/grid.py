@@ -11,8 +11,9 @@ from orderlab.drawing.colours import INK, LINE, MUTED
 from orderlab.drawing.drawing import picture
 from orderlab.drawing.shapes import breadth, label, n
 from orderlab.drawing.svg import page
-from orderlab.drawing.words import ENGLISH
+from orderlab.drawing.words import words
 from orderlab.errors import LabError
+from orderlab.language import _
 from orderlab.order import DESIGNS
 from orderlab.sequence import find_step
 from orderlab.verdicts.predictions import KINDS, Cell, cells, expect
@@ -57,7 +58,7 @@ class Grid:
         self._opens = opens
         self.compares = compares
         """Whether what was predicted is shown beside it."""
-        self.title = title or f"{kind}: {KINDS[kind]}"
+        self.title = title or f"{kind}: {_(KINDS[kind])}"
 
     @classmethod
     def expected(cls, kind: str) -> Grid:
@@ -65,7 +66,7 @@ class Grid:
         return cls(
             kind,
             {cell: expect(cell).words for cell in cells(kind)},
-            f"predicted · {kind}: {KINDS[kind]}",
+            f"{_('predicted')} · {kind}: {_(KINDS[kind])}",
             compares=False,
         )
 
@@ -79,14 +80,19 @@ class Grid:
         ]
         if len(found) != 1:
             raise LabError(
-                f"{len(found)} orders of this grid are at step {label} on {design}. Say which: step, design, side."
+                _(
+                    "{n} orders of this grid are at step {label} on {design}. Say which: step, design, side.",
+                    n=len(found),
+                    label=label,
+                    design=design,
+                )
             )
         return found[0]
 
     def run(self, step: int | str, side: str | None = None, design: str = "default") -> Any:
         """The run of a cell that was run just now: `next()` and `back()` go through it, the crash in its place."""
         if self._opens is None:
-            raise LabError("The runs of this grid are not at hand: it was not run here.")
+            raise LabError(_("The runs of this grid are not at hand: it was not run here."))
         return self._opens(self.order_id(step, design, side))
 
     @property
@@ -98,18 +104,19 @@ class Grid:
     def text(self) -> str:
         """One line per design and side, one column per step."""
         labels = list(dict.fromkeys(cell.step for cell in cells(self.kind) if self._has(step=cell.step)))
-        lines = [self.title, "", f"{'':32}" + "".join(f"{label:>4}" for label in labels)]
+        wide = max(8, 1 + max(len(_(side)) for _design, side in self._lines()))
+        lines = [self.title, "", f"{'':{24 + wide}}" + "".join(f"{label:>4}" for label in labels)]
         for design, side in self._lines():
             squares = [self.found.get(Cell(self.kind, label, side, design)) for label in labels]
             if any(squares):
-                lines.append(f"{design:24}{side:8}" + "".join(f"{_sign(words):>4}" for words in squares))
-        lines += ["", *(f"{name:>4} {ENGLISH.says(find_step(name))}" for name in labels)]
+                lines.append(f"{design:24}{_(side):{wide}}" + "".join(f"{_sign(words):>4}" for words in squares))
+        lines += ["", *(f"{name:>4} {words().says(find_step(name))}" for name in labels)]
         if self.compares:
-            lines += ["", ENGLISH.grid_as_predicted.format(n=len(self.found) - len(self.surprises), of=len(self.found))]
+            lines += ["", words().grid_as_predicted.format(n=len(self.found) - len(self.surprises), of=len(self.found))]
         there = [word for word in Word if any(word in words for words in self.found.values())]
-        lines += ["", "   ".join(f"{SIGNS[word][0]} {word}" for word in there)]
+        lines += ["", "   ".join(f"{SIGNS[word][0]} {_(word.value)}" for word in there)]
         for cell in self.surprises:
-            lines.append(f"! {cell.side} {cell.step}, {cell.design}: predicted {expect(cell)}")
+            lines.append(f"! {_(cell.side)} {cell.step}, {cell.design}: {_('predicted')} {expect(cell)}")
         return "\n".join(lines)
 
     @property
@@ -122,14 +129,14 @@ class Grid:
         for at, name in enumerate(labels):
             x = _LEFT + _WIDE * at + _WIDE / 2
             body.append(label(name, x, _NAMES - 8, size=14, anchor="middle", weight=700))
-            turned = label(ENGLISH.says(find_step(name)), 0, 0, size=14, fill=MUTED)
+            turned = label(words().says(find_step(name)), 0, 0, size=14, fill=MUTED)
             body.append(f'<g transform="translate({n(x + 4)} {_NAMES - 28}) rotate(-48)">{turned}</g>')
         y = float(_NAMES)
         for line, (design, side) in enumerate(lines):
             first = line == 0 or lines[line - 1][0] != design
             y += 10 if first and line else 0
             body += [label(design, 16, y + 24, size=15, weight=650)] if first else []
-            body.append(label(side, _LEFT - 12, y + 24, size=14, anchor="end", fill=MUTED))
+            body.append(label(_(side), _LEFT - 12, y + 24, size=14, anchor="end", fill=MUTED))
             body += [
                 self._square(Cell(self.kind, name, side, design), _LEFT + _WIDE * at, y)
                 for at, name in enumerate(labels)
@@ -158,11 +165,11 @@ class Grid:
         place = f'x="{n(x + 2)}" y="{n(y + 2)}" width="{_WIDE - 4}" height="{_HIGH - 4}" rx="4"'
         if not words:
             return f'<rect {place} fill="none" stroke="{LINE}" stroke-dasharray="2 3"/>'
-        _, paper, ink = SIGNS[words[-1]]
+        _letter, paper, ink = SIGNS[words[-1]]
         predicted, odd = expect(cell).words, cell in self.surprises
         edge = f'stroke="{INK}" stroke-width="3"' if odd else f'stroke="{ink}" stroke-opacity=".35"'
-        told = f"{cell.side} {cell.step}, {cell.design}: {' or '.join(words)}"
-        told += f"; predicted: {' or '.join(predicted)}" if self.compares else ""
+        told = f"{_(cell.side)} {cell.step}, {cell.design}: {_said(words)}"
+        told += f"; {_('predicted')}: {_said(predicted)}" if self.compares else ""
         down = 26 if self.compares else 24
         signs = label(_sign(words), x + _WIDE / 2, y + down, size=16, anchor="middle", fill=ink, weight=700)
         if self.compares:
@@ -175,11 +182,15 @@ class Grid:
             place = f'x="{n(x)}" y="{n(y - 17)}" width="26" height="24"'
             drawn.append(f'<rect {place} rx="4" fill="{paper}" stroke="{ink}"/>')
             drawn.append(label(sign, x + 13, y, size=14, anchor="middle", fill=ink, weight=700))
-            drawn.append(label(word, x + 34, y, size=14))
-            x += 56 + breadth(word, 14)
+            drawn.append(label(_(word.value), x + 34, y, size=14))
+            x += 56 + breadth(_(word.value), 14)
         if self.compares:
-            drawn.append(label(ENGLISH.grid_compares, 16, y + 28, size=14, fill=MUTED))
+            drawn.append(label(words().grid_compares, 16, y + 28, size=14, fill=MUTED))
         return drawn
+
+
+def _said(words: Words) -> str:
+    return _(" or ").join(_(word.value) for word in words)
 
 
 def _sign(words: Words | None) -> str:

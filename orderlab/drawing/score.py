@@ -14,6 +14,7 @@ from orderlab.drawing.drawing import picture
 from orderlab.drawing.grid import SIGNS
 from orderlab.errors import LabError
 from orderlab.faults.model import AFTER, BEFORE
+from orderlab.language import _
 from orderlab.verdicts.predictions import KINDS, LABELS
 from orderlab.verdicts.rules import Word
 
@@ -75,13 +76,21 @@ class Score:
         found = [square for (at, each), square in self.squares.items() if at == label and side in (None, each)]
         if len(found) != 1:
             ran = ", ".join(f"{each} {at}" for at, each in self.squares if at == label) or "none"
-            raise LabError(f"Say which square: a step, and {BEFORE!r} or {AFTER!r}. Of step {label} there are: {ran}.")
+            raise LabError(
+                _(
+                    "Say which square: a step, and {before!r} or {after!r}. Of step {label} there are: {ran}.",
+                    before=BEFORE,
+                    after=AFTER,
+                    label=label,
+                    ran=ran,
+                )
+            )
         return found[0]
 
     def run(self, step: int | str, side: str | None = None) -> Any:
         """The run of this square's order: `next()` and `back()` go through it, the crash in its place."""
         if self._opens is None:
-            raise LabError("The runs of this score are not at hand.")
+            raise LabError(_("The runs of this score are not at hand."))
         return self._opens(self.square(step, side).order_id)
 
     @property
@@ -90,15 +99,15 @@ class Score:
         words = Counter(str(square.word) for square in self.squares.values() if square.word is not Word.CORRECT)
         counts = "".join(f", {number} {word}" for word, number in sorted(words.items()))
         never = sum(not square.reached for square in self.squares.values())
-        apart = f" ({never} where the order never comes)" if never else ""
+        apart = _(" ({never} where the order never comes)", never=never) if never else ""
         return f"{self.won} of {self.of} correct{counts}{apart}"
 
     @property
     def stage(self) -> str:
         """Which stage comes to just this, in a sentence."""
         if not self.like:
-            return "No stage comes to just this."
-        return f"This is what {' or '.join(self.like)} comes to."
+            return _("No stage comes to just this.")
+        return _("This is what {known} comes to.", known=" or ".join(self.like))
 
     @property
     def text(self) -> str:
@@ -110,7 +119,7 @@ class Score:
             lines.append(f"{side:8}{row}".rstrip())
         used = [word for word in Word if any(square.word is word for square in self.squares.values())]
         legend = [f"{SIGNS[word][0]} {word}" for word in used]
-        legend += [f"{_NEVER} the order never comes there"] if self._never() else []
+        legend += [f"{_NEVER} {_('the order never comes there')}"] if self._never() else []
         return "\n".join([*lines, "", "   ".join(legend), "", self.told, self.stage])
 
     @property

@@ -22,6 +22,7 @@ from orderlab.drawing.shapes import (
 )
 from orderlab.drawing.svg import foot_shapes, page
 from orderlab.drawing.words import Words
+from orderlab.language import _
 from orderlab.sequence import Lane
 
 SIDE = Layout(width=848, first_lane=0, lane_gap=60, row=32, text=16, small=14)
@@ -74,7 +75,7 @@ def _head(side: Side, x: float) -> Iterator[str]:
     yield label(side.name, x + 4, 26, size=18, weight=700)
     wrong = side.results.get("verdict", "correct") != "correct"
     tint, colour = BAND[wrong] if wrong else UNDER[Mark.ONLY_HERE]
-    text = " · ".join(reversed(list(side.results.values())))
+    text = " · ".join(_(result) for result in reversed(list(side.results.values())))
     if text:
         size = min(14.0, (_COLUMN - 20) / breadth(text, 1))
         yield f'<rect x="{n(x + 2)}" y="36" width="{_COLUMN - 6}" height="23" rx="5" fill="{tint}"/>'

@@ -17,7 +17,7 @@ from orderlab.drawing.marks import Mark
 from orderlab.drawing.rows import Arrow, Band, Event, Firing, also, clock, observed
 from orderlab.drawing.shapes import Layout, band_shape, breadth, ink, label, n
 from orderlab.drawing.svg import heading, page
-from orderlab.drawing.words import ENGLISH, Words
+from orderlab.drawing.words import Words, words
 from orderlab.sequence import Lane
 
 _SHEET = Layout(width=848, first_lane=0, lane_gap=50, row=27, text=15, small=14)
@@ -31,10 +31,10 @@ class Timeline:
     """The plot for a notebook, as SVG whose words are text, and its steps as text."""
 
     def __init__(self, events: Sequence[Event], title: str, firings: Sequence[Firing] = ()) -> None:
-        runs = observed(events, ENGLISH, firings=firings)
+        runs = observed(events, words(), firings=firings)
         rows = [Row((row,)) for run in runs for row in run.rows]
         self.text = sequence_text(events, times=False, firings=firings)
-        self.svg = timeline_svg([""], rows, title, ENGLISH, self.text)
+        self.svg = timeline_svg([""], rows, title, words(), self.text)
 
     def __str__(self) -> str:
         return self.text
@@ -50,7 +50,7 @@ class Timelines(Timeline):
 
     def __init__(self, names: Sequence[str], rows: Sequence[Row], text: str) -> None:
         self.text = text
-        self.svg = timeline_svg(names, rows, "", ENGLISH, text)
+        self.svg = timeline_svg(names, rows, "", words(), text)
 
 
 def timeline_svg(names: Sequence[str], rows: Sequence[Row], title: str, words: Words, description: str) -> str:

@@ -10,6 +10,7 @@ import aiosql
 import psycopg
 
 from orderlab.faults.model import PROCESS, ImpossibleFault, Kind, check
+from orderlab.language import _
 
 queries = aiosql.from_str(
     files("orderlab.faults").joinpath("faults.sql").read_text("utf-8"), "psycopg", mandatory_parameters=False
@@ -44,9 +45,16 @@ def arm(
     """
     label, side = check(kind, step, side, probability, seconds)
     if any(count is not None and count < 1 for count in (times, times_per_order)):
-        raise ImpossibleFault("A fault fires at least once.")
+        raise ImpossibleFault(_("A fault fires at least once."))
     if label and (process := PROCESS[label]) not in (there := listening(connection)):
-        raise ImpossibleFault(f"Step {label} is the {process}'s, which does not run now. These do: {', '.join(there)}.")
+        raise ImpossibleFault(
+            _(
+                "Step {label} is the {process}'s, which does not run now. These do: {known}.",
+                label=label,
+                process=process,
+                known=", ".join(there),
+            )
+        )
     row = queries.arm(
         connection,
         kind=Kind(kind),
@@ -89,8 +97,14 @@ def _until_taken_in(connection: Connection, version: int) -> None:
         while behind := list(queries.behind(connection, version=version)):
             if time.monotonic() > end:
                 told = ", ".join(f"{process} ({pid})" for process, pid in behind)
-                raise ImpossibleFault(f"{told} did not take the fault in within {PATIENCE:g} s. Is it frozen?")
-            for _ in connection.notifies(timeout=0.1, stop_after=1):
+                raise ImpossibleFault(
+                    _(
+                        "{told} did not take the fault in within {patience:g} s. Is it frozen?",
+                        told=told,
+                        patience=PATIENCE,
+                    )
+                )
+            for _news in connection.notifies(timeout=0.1, stop_after=1):
                 pass
     finally:
         connection.execute("UNLISTEN lab_acks")

@@ -11,9 +11,10 @@ from typing import Any
 
 from orderlab import errors
 from orderlab.errors import OrderlabError
+from orderlab.language import N_, _
 from orderlab.sequence import OTHER_STEPS, STEPS, Step, find_step
 
-BEFORE, AFTER = "before", "after"
+BEFORE, AFTER = N_("before"), N_("after")
 
 
 class Kind(StrEnum):
@@ -79,7 +80,7 @@ class Fault:
     kind: Kind
     step: str | None = None  # a label: "9", "15c"
     side: str | None = None
-    order_id: str | None = None  # a pattern as of a shell: ws-*
+    order_id: str | None = None  # a shell-style pattern: ws-*
     attempt: int | None = None
     probability: float = 1.0
     seed: int = 0
@@ -105,31 +106,43 @@ def chance(seed: int, order_id: str, step: str, attempt: int) -> float:
 def check(kind: str, step: int | str | None, side: str | None, probability: float, seconds: float) -> tuple[str, str]:
     """The step's label and the side ("" for any) of a fault that can fire; raise `ImpossibleFault` with the reason."""
     if kind not in list(Kind):
-        raise ImpossibleFault(f"There is no fault {kind!r}. There are: {', '.join(Kind)}.")
+        raise ImpossibleFault(_("There is no fault {kind!r}. There are: {known}.", kind=kind, known=", ".join(Kind)))
     if side not in (BEFORE, AFTER, None):
-        raise ImpossibleFault(f"A fault is {BEFORE!r} or {AFTER!r} its step, and not {side!r}.")
+        raise ImpossibleFault(
+            _("A fault is {before!r} or {after!r} its step, and not {side!r}.", before=BEFORE, after=AFTER, side=side)
+        )
     if not 0 < probability <= 1:
-        raise ImpossibleFault(f"A probability is more than 0 and at most 1, and not {probability:g}.")
+        raise ImpossibleFault(
+            _("A probability is more than 0 and at most 1, and not {probability:g}.", probability=probability)
+        )
     if kind == Kind.DELAY and not seconds > 0:
-        raise ImpossibleFault("A delay needs its seconds.")
+        raise ImpossibleFault(_("A delay needs its seconds."))
     if step is None:
         if kind not in (Kind.PAUSE, Kind.DELAY):
-            raise ImpossibleFault(f"Say at which step to {kind}.")
+            raise ImpossibleFault(_("Say at which step to {kind}.", kind=kind))
         return "", side or ""
     try:
         label = find_step(step).label
     except KeyError as error:
         raise ImpossibleFault(str(error.args[0])) from None
     if kind == Kind.FAIL and label not in ERRORS:
-        raise ImpossibleFault(f"Step {label} talks to nothing that could fail. These do: {_list(ERRORS)}.")
+        raise ImpossibleFault(
+            _("Step {label} talks to nothing that could fail. These do: {labels}.", label=label, labels=_list(ERRORS))
+        )
     if kind == Kind.DROP and label not in DROPPABLE:
         raise ImpossibleFault(
-            f"Step {label} waits for an answer, so it can't be lost unseen. These can: {_list(DROPPABLE)}."
+            _(
+                "Step {label} waits for an answer, so it can't be lost unseen. These can: {labels}.",
+                label=label,
+                labels=_list(DROPPABLE),
+            )
         )
     if kind == Kind.DUPLICATE and label not in REPEATABLE:
-        raise ImpossibleFault(f"Step {label} can't happen twice. These can: {_list(REPEATABLE)}.")
+        raise ImpossibleFault(
+            _("Step {label} can't happen twice. These can: {labels}.", label=label, labels=_list(REPEATABLE))
+        )
     if kind in (Kind.DROP, Kind.DUPLICATE) and side == AFTER:
-        raise ImpossibleFault(f"To {kind} is about the step itself: it is armed 'before' it.")
+        raise ImpossibleFault(_("To {kind} is about the step itself: it is armed 'before' it.", kind=kind))
     return label, BEFORE if kind in (Kind.DROP, Kind.DUPLICATE) else side or BEFORE
 
 

@@ -10,6 +10,7 @@ from orderlab.calls import kinds
 from orderlab.calls.checking import checked
 from orderlab.faults import arming
 from orderlab.faults.model import Kind, chance, check
+from orderlab.language import _
 from orderlab.sequence import find_step
 
 ATTEMPTS = range(1, 5)
@@ -55,7 +56,7 @@ def as_script(planned: Planned | Iterable[Planned]) -> list[Planned]:
 def _script(value: Any) -> Any:
     planned = [value] if isinstance(value, Planned) else list(value) if isinstance(value, Iterable) else [None]
     if not all(isinstance(each, Planned) for each in planned):
-        raise kinds.Unfit("faults of orderlab, such as crash(15, 'after')")
+        raise kinds.Unfit(_("faults of orderlab, such as crash(15, 'after')"))
     return planned
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from orderlab.errors import LabError
+from orderlab.language import _
 
 T = TypeVar("T")
 
@@ -19,11 +20,11 @@ MOST = 500
 def at_once(times: int, call: Callable[..., T], arguments: Sequence[Any], named: Mapping[str, Any]) -> list[T]:
     """The results of so many calls, each in a thread of its own. Raises `LabError` for what can't be called so."""
     if not 1 <= times <= MOST:
-        raise LabError(f"At once can be from 1 to {MOST} calls, and not {times}.")
+        raise LabError(_("At once can be from 1 to {most} calls, and not {times}.", most=MOST, times=times))
     try:
         inspect.signature(call).bind(*arguments, **named)
     except (TypeError, ValueError) as error:
-        raise LabError(f"It can't be called so: {error}.") from None
+        raise LabError(_("It can't be called so: {error}.", error=error)) from None
     gate = threading.Barrier(times)
 
     def one(_: int) -> T:

@@ -16,10 +16,11 @@ from orderlab.client import ApiProblem
 from orderlab.drawing.beside import Side, aligned, expected_labels, side_by_side_text
 from orderlab.drawing.drawing import picture
 from orderlab.drawing.sides import side_by_side_svg
-from orderlab.drawing.words import ENGLISH
+from orderlab.drawing.words import words
 from orderlab.errors import LabError
 from orderlab.faults import arming
 from orderlab.faults.script import Planned, as_script, fate
+from orderlab.language import N_, Said, _, current
 from orderlab.order import DESIGNS
 
 if TYPE_CHECKING:
@@ -29,20 +30,24 @@ if TYPE_CHECKING:
 PATIENCE = 60.0
 """Seconds in which a person gets an answer from the portal, and an order comes to rest."""
 
-_CHARGED = {0: "not charged", 1: "charged once", 2: "charged twice"}
+RESULTS = (N_("status"), N_("charges"), N_("verdict"))
+"""What is compared, besides the arrows."""
+
+_CHARGED = {0: Said("not charged"), 1: Said("charged once"), 2: Said("charged twice")}
 
 
 @public
 class Comparison:
-    """What one script did to each design: a drawing with a column a design; as text, a line an arrow."""
+    """What one script did to each design: a drawing with one column per design; as text, one line per arrow."""
 
     def __init__(self, sides: Sequence[Side], order_ids: Mapping[str, str]) -> None:
+        speak = words(current())
         self.sides = tuple(sides)
         self.order_ids = dict(order_ids)
         """The order of each design."""
-        self._rows = aligned(self.sides, ENGLISH)
-        self.text = side_by_side_text(self.sides, self._rows, ENGLISH)
-        self.svg = side_by_side_svg(self.sides, self._rows, ENGLISH, self.text)
+        self._rows = aligned(self.sides, speak)
+        self.text = side_by_side_text(self.sides, self._rows, speak)
+        self.svg = side_by_side_svg(self.sides, self._rows, speak, self.text)
 
     def __str__(self) -> str:
         return self.text
@@ -84,7 +89,7 @@ def compare(
     """
     planned = as_script(script)
     if not designs:
-        raise LabError(f"Name a design at least: {', '.join(DESIGNS)}.")
+        raise LabError(_("Name a design at least: {known}.", known=", ".join(DESIGNS)))
     for design in designs:
         check_design(design)
     ids = {design: _order_id(planned, name) for design in designs}
@@ -117,8 +122,8 @@ def _run(
         try:
             pressed = _insist(lab.portal_url, wanted)
             if pressed.refused and not list(arming.queries.firings(connection, order_id=order_id)):
-                said = " ".join(pressed.told) or f"its page answers {pressed.status}."
-                raise LabError(f"The portal refused the order, and nothing had been broken: {said}")
+                said = " ".join(pressed.told) or _("its page answers {status}.", status=pressed.status)
+                raise LabError(_("The portal refused the order, and nothing had been broken: {said}", said=said))
             (verdict,) = judge.verdicts([order_id], told=[order_id] if pressed.shown else [], patience=PATIENCE)
         finally:
             for fault in armed:
@@ -126,9 +131,9 @@ def _run(
         (fired,) = arming.queries.fired_at_order(connection, order_id=order_id)
     (evidence,) = judge.evidence([order_id])
     results = {
-        "status": str(verdict.status or "none"),
-        "charges": _CHARGED.get(evidence.charges, f"charged {evidence.charges} times"),
-        "verdict": str(verdict.word),
+        "status": str(verdict.status) if verdict.status else Said("none"),
+        "charges": _CHARGED.get(evidence.charges, Said("charged {n} times", n=evidence.charges)),
+        "verdict": Said(str(verdict.word)),
     }
     events = _journal(read, order_id)
     outcomes = {(event["label"], event["outcome"]) for event in events}

@@ -8,6 +8,7 @@ from orderlab import dead_letters
 from orderlab.access.shown import Copy
 from orderlab.calls.checking import checked, public
 from orderlab.errors import LabError
+from orderlab.language import N_, _
 from orderlab.nearest import instead
 
 if TYPE_CHECKING:
@@ -32,7 +33,13 @@ class Dead:
         """One of them, with its headers and its body. Raises `LabError` if there is none of this id."""
         letters = {letter.event_id: letter for letter in dead_letters.read(self._amqp_url)}
         if event_id not in letters:
-            raise LabError(f"There is no dead message {event_id!r}.{instead(event_id, letters, 'Dead are')}")
+            raise LabError(
+                _(
+                    "There is no dead message {event_id!r}.{hint}",
+                    event_id=event_id,
+                    hint=instead(event_id, letters, N_("Dead are")),
+                )
+            )
         letter = letters[event_id]
         return Copy("", letter.headers, letter.body)
 
@@ -40,10 +47,15 @@ class Dead:
         """Send one (or, with no id, each) back to the queue it came from; how many were sent."""
         sent = dead_letters.send_back(self._amqp_url, event_id)
         if event_id is not None and not sent:
-            raise LabError(f"There is no dead message {event_id!r} that knows its queue. lab.dead.list() has them.")
+            raise LabError(
+                _(
+                    "There is no dead message {event_id!r} that knows its queue. lab.dead.list() has them.",
+                    event_id=event_id,
+                )
+            )
         return sent
 
     @checked
     def __repr__(self) -> str:
         frame = self.list()
-        return "no message is dead" if frame.empty else frame.to_string(index=False)
+        return _("no message is dead") if frame.empty else frame.to_string(index=False)

@@ -13,6 +13,7 @@ from orderlab.calls.checking import checked, public
 from orderlab.calls.kinds import OrderId
 from orderlab.faults import arming
 from orderlab.faults.model import BEFORE, Kind
+from orderlab.language import _
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ class Faults:
     """Arms faults in the running services.
 
     What all of them take: `step` is a number (9), a label ("15c") or a name; `side` is "before" or "after" the step;
-    `order_id` is one order's (or the order), or a pattern as of a shell (`ws-*`), or None for every order; `attempt` is
+    `order_id` is one order's (or the order), or a shell-style pattern (`ws-*`), or None for every order; `attempt` is
     which delivery; `times` is how often it fires in all (None: always), `times_per_order` how often for one order. With
     a `probability` the same `seed` hits the same orders in every run: `drop(9, probability=0.01, times=None,
     times_per_order=1)` loses one message in a hundred, and lets the relay's try go through. Each returns the fault's
@@ -201,7 +202,7 @@ class Faults:
     @checked
     def __repr__(self) -> str:
         frame = self.list()
-        return "nothing is armed" if frame.empty else frame.to_string(index=False)
+        return _("nothing is armed") if frame.empty else frame.to_string(index=False)
 
     def _arm(self, kind: Kind, step: int | str, side: str, which: _Which, seconds: float = 0) -> int:
         with connected(self._database_url) as connection:

@@ -9,6 +9,7 @@ import jwt
 
 from orderlab.access.shown import Token
 from orderlab.errors import LabError
+from orderlab.language import _
 
 
 def forge(
@@ -16,7 +17,7 @@ def forge(
 ) -> Token:
     """A token with these claims; `api_key` is the API's own, where it is at hand. Raises `LabError` where it is not."""
     if key is None and algorithm != "none" and not api_key:
-        raise LabError("The API's key is not at hand here, so give a `key`: only the API's own makes a valid token.")
+        raise LabError(_("The API's key is not at hand here, so give a `key`: only the API's own makes a valid token."))
     now = int(time.time())
     claims = {
         "iss": issuer,

@@ -22,6 +22,7 @@ from orderlab.lab import topics
 from orderlab.lab.order import Order
 from orderlab.lab.portal import RECORDED, Portal, order_body, post
 from orderlab.lab.reading import Reading, events_frame
+from orderlab.language import N_, _, current, default, using
 from orderlab.nearest import instead
 from orderlab.order import PAYMENT_TOKENS
 from orderlab.trace import new_traceparent
@@ -60,9 +61,17 @@ class Lab:
     """
 
     @checked
-    def __init__(self, home: str | Path | None = None) -> None:
-        """Attach to the lab in `home`, else the one that is found; raise `NoLab` if there is none."""
-        self._lab = attach(home)
+    def __init__(self, home: str | Path | None = None, language: str | None = None) -> None:
+        """Attach to the lab in `home`, else the one that is found; raise `NoLab` if there is none.
+
+        `language` is "en" or "es": what this lab says, and draws, is in it. Without it, ORDERLAB_LANGUAGE decides, and
+        else it is English. What no lab says, such as an error of `crash(…)`, is in the language of the latest one.
+        """
+        if language:
+            default(language)
+        self._language = language or current()
+        with using(self._language):
+            self._lab = attach(home)
         self.client = OrdersClient(self._lab.api_url)
         self.api_url = self._lab.api_url
         self.portal_url = self._lab.portal_url
@@ -182,7 +191,7 @@ class Lab:
             return self.order(self._last)
         newest = self._reading.orders(limit=1)
         if not newest:
-            raise LabError("There is no order yet. lab.create_order() places one.")
+            raise LabError(_("There is no order yet. lab.create_order() places one."))
         return self.order(newest[0]["order_id"])
 
     def order(self, order_id: OrderId) -> Order:
@@ -411,7 +420,13 @@ class Lab:
         """How many of a product are set aside for orders."""
         products = self.table("products").set_index("sku")
         if sku not in products.index:
-            raise LabError(f"There is no product {sku!r}.{instead(sku, products.index, 'The products are')}")
+            raise LabError(
+                _(
+                    "There is no product {sku!r}.{hint}",
+                    sku=sku,
+                    hint=instead(sku, products.index, N_("The products are")),
+                )
+            )
         return int(products.reserved[sku])
 
     def restock(self, sku: str, quantity: int = 1) -> int:
@@ -433,16 +448,16 @@ class Lab:
         numbers = {"worker": worker, "relay": relay, "notifier": notifier, "orders-api": orders_api}
         wanted = {service: number for service, number in numbers.items() if number is not None}
         if not wanted:
-            raise LabError("Say how many of what: lab.scale(worker=3).")
-        stack.scale(self._home("scaled"), wanted)
+            raise LabError(_("Say how many of what: lab.scale(worker=3)."))
+        stack.scale(self._home(N_("scaled")), wanted)
 
     def reset(self, *, everything: bool = False) -> None:
         """Empty the lab as `./lab reset` does: every order goes, everybody's, and the shop is restocked."""
         from orderlab import stack
 
-        home = self._home("emptied")
+        home = self._home(N_("emptied"))
         if not everything:
-            raise LabError("Every order would go, everybody's. If that is meant, say lab.reset(everything=True).")
+            raise LabError(_("Every order would go, everybody's. If that is meant, say lab.reset(everything=True)."))
         self._last = ""
         stack.reset(home)
 
@@ -473,7 +488,9 @@ class Lab:
 
     def _home(self, done: str) -> Path:
         if self._lab.home is None:
-            raise LabError(f"This lab was not brought up by ./lab up here, so it can't be {done} from a notebook.")
+            raise LabError(
+                _("This lab was not brought up by ./lab up here, so it can't be {done} from a notebook.", done=_(done))
+            )
         return self._lab.home
 
     @cached_property

@@ -9,11 +9,12 @@ from orderlab.calls import kinds
 from orderlab.drawing.grid import Grid
 from orderlab.errors import LabError
 from orderlab.faults.model import AFTER, BEFORE
+from orderlab.language import N_, _
 from orderlab.matrix import Results, Runner, command
 from orderlab.stepping.replayed import replayed
 from orderlab.verdicts.predictions import KINDS, cells
 
-kinds.KINDS["kind"] = kinds.one_of("matrix", lambda: KINDS)
+kinds.KINDS["kind"] = kinds.one_of(N_("matrix"), lambda: KINDS)
 
 
 def run(
@@ -21,14 +22,20 @@ def run(
 ) -> Grid:
     """Run cells of a matrix and draw what came; raises `LabError` where the call asks for more than it says."""
     if lab.home is None:
-        raise LabError("This lab was not brought up by ./lab up here, so nothing can be killed in it.")
+        raise LabError(_("This lab was not brought up by ./lab up here, so nothing can be killed in it."))
     if side not in (BEFORE, AFTER, None):
-        raise LabError(f"A gate is {BEFORE!r} or {AFTER!r} its step, and not {side!r}.")
+        raise LabError(
+            _("A gate is {before!r} or {after!r} its step, and not {side!r}.", before=BEFORE, after=AFTER, side=side)
+        )
     steps = list(steps)
     if not steps and not everything:
         raise LabError(
-            f"All of {kind!r} are {len(list(cells(kind)))} orders, and it breaks the lab for minutes. Name some steps, "
-            "such as steps=[8, 15]; or say everything=True."
+            _(
+                "All of {kind!r} are {n} orders, and it breaks the lab for minutes. Name some steps, such as "
+                "steps=[8, 15]; or say everything=True.",
+                kind=kind,
+                n=len(list(cells(kind))),
+            )
         )
     chosen = command.chosen(kind, [kinds.label_of(step) for step in steps], designs, side)
     results = [result for together in Runner(lab.home).run(chosen) for result in together]
@@ -41,5 +48,7 @@ def measured(kind: str) -> Grid:
     """What each cell came to in the full run that came with this version; raises `LabError` if there was none."""
     results = Results.measured(kind)
     if not results.cells:
-        raise LabError(f"No full run of {kind!r} came with this version. Run one: ./lab matrix --kind {kind}")
+        raise LabError(
+            _("No full run of {kind!r} came with this version. Run one: ./lab matrix --kind {kind}", kind=kind)
+        )
     return Grid(kind, {cell: (result.word,) for cell, result in results.cells.items()}, f"{kind}: {results.when}")

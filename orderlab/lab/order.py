@@ -11,6 +11,7 @@ from orderlab.calls.checking import public
 from orderlab.drawing.exports.otlp import otlp
 from orderlab.drawing.exports.perfetto import perfetto
 from orderlab.errors import LabError
+from orderlab.language import _
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,14 +91,14 @@ class Order(dict[str, Any]):
 
     def _lab(self) -> Lab:
         if self._of is None:
-            raise LabError("This order was made by hand, so nothing is recorded of it. Take it from `lab.order(…)`.")
+            raise LabError(_("This order was made by hand, so nothing is recorded of it. Take it from `lab.order(…)`."))
         return self._of
 
     def __str__(self) -> str:
-        lines = [f"order     {self['order_id']}", f"status    {self._standing()}"]
-        lines += [f"item      {item['quantity']} × {item['sku']} at {item['price']}" for item in self["items"]]
-        lines += [f"total     {self['total']} {self['currency']}"]
-        lines += ["customer  {name} <{email}>".format(**self["customer"])]
+        lines = [f"{_('order'):<10}{self['order_id']}", f"{_('status'):<10}{self._standing()}"]
+        lines += [f"{_('item'):<10}" + _("{quantity} × {sku} at {price}", **item) for item in self["items"]]
+        lines += [f"{_('total'):<10}{self['total']} {self['currency']}"]
+        lines += [f"{_('customer'):<10}" + "{name} <{email}>".format(**self["customer"])]
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ from orderlab.access.tables import connected
 from orderlab.calls.kinds import label_of
 from orderlab.errors import LabError
 from orderlab.faults import arming
+from orderlab.language import _
 from orderlab.order import Status
 from orderlab.stack import own
 from orderlab.stack.candidate import Candidate, NotUsed, Trouble
@@ -54,7 +55,7 @@ def use(lab: Lab, home: Path, asked: Mapping[str, str | Path | None]) -> Used:
     """Run files as these programs, or put the lab's own back where there is none; raise `NotUsed`, which says why."""
     wanted = {program: file for program, file in asked.items() if file != AS_IT_IS}
     if not wanted:
-        raise LabError('Say what to use: lab.use(worker="my_worker.py"), or None for the lab\'s own.')
+        raise LabError(_('Say what to use: lab.use(worker="my_worker.py"), or None for the lab\'s own.'))
     used = [_use(lab, home, program, file) for program, file in wanted.items()]
     if len(used) == 1:
         return used[0]
@@ -64,7 +65,11 @@ def use(lab: Lab, home: Path, asked: Mapping[str, str | Path | None]) -> Used:
 def _use(lab: Lab, home: Path, program: str, file: str | Path | None) -> Used:
     if file is None:
         there = own.put_back(home, program)
-        said = f"The lab's own {program} is back." if there else f"The lab's own {program} is in use."
+        said = (
+            _("The lab's own {program} is back.", program=program)
+            if there
+            else _("The lab's own {program} is in use.", program=program)
+        )
         return Used(program, None, (said,))
     path = Path(file).absolute()
     try:
@@ -73,11 +78,15 @@ def _use(lab: Lab, home: Path, program: str, file: str | Path | None) -> Used:
         came = Probe(lab, home, candidate).run()
     except NotUsed as error:
         was = own.put_back(home, program)
-        raise error.told(f"The lab's own {program} {'is back' if was else 'goes on'}.") from None
+        raise error.told(
+            _("The lab's own {program} is back.", program=program)
+            if was
+            else _("The lab's own {program} goes on.", program=program)
+        ) from None
     except BaseException:  # Ctrl-C too: what was not seen to work does not stay
         own.put_back(home, program)
         raise
-    return Used(program, str(path), (f"{path.name} is the {program} now.", *came))
+    return Used(program, str(path), (_("{name} is the {program} now.", name=path.name, program=program), *came))
 
 
 def score(
@@ -137,7 +146,7 @@ class Probe:
                 return self._raised(found)
             if own.died(self._home, self._program, self._pids):
                 line = self._candidate.stack()
-                raise NotUsed(self._candidate.at(line, "Its process ended with the probe order in hand."))
+                raise NotUsed(self._candidate.at(line, _("Its process ended with the probe order in hand.")))
             told = self._lab._reading.events(self._order_id)
             if (now := f"{told['status']} {len(told['events'])}") != before:
                 before, changed = now, time.monotonic()
@@ -152,41 +161,61 @@ class Probe:
         status, settled = told["status"], Status(told["status"]).final
         if self._program == "notifier":
             done = {"18a", "18b"} <= set(there)
-            return ["The probe order's webhooks were delivered (18a, 18b)."] if done else []
+            return [_("The probe order's webhooks were delivered (18a, 18b).")] if done else []
         if self._program == "relay":
             by = any(e["label"] == "9" and e["data"].get("by") == "relay" for e in told["events"])
             return (
-                ["The probe order's message, which nobody else has published, was published by it (9)."] if by else []
+                [_("The probe order's message, which nobody else has published, was published by it (9).")]
+                if by
+                else []
             )
         acked = "19" in there
         if settled and acked:
             first = there["19"]["started_at"] < there["16"]["started_at"] if "16" in there else False
-            early = (
-                "The probe order's message was acknowledged (19) before the work was done (16): "
-                "a crash in between loses the order."
+            early = _(
+                "The probe order's message was acknowledged (19) before the work was done (16): a crash in "
+                "between loses the order."
             )
-            return [early] if first else [f"The probe order is {status}, and its message acknowledged (19)."]
+            return (
+                [early]
+                if first
+                else [_("The probe order is {status}, and its message acknowledged (19).", status=status)]
+            )
         if settled and quiet:
             return [
-                f"The probe order is {status}, but its message was never acknowledged (19): RabbitMQ keeps it, and "
-                "delivers it again when your worker is restarted.",
+                _(
+                    "The probe order is {status}, but its message was never acknowledged (19): RabbitMQ keeps it, "
+                    "and delivers it again when your worker is restarted.",
+                    status=status,
+                ),
             ]
         if acked and quiet:
             return [
-                f"The probe order's message is acknowledged (19), and the order is {status}: nobody goes on with it."
+                _(
+                    "The probe order's message is acknowledged (19), and the order is {status}: nobody goes on with "
+                    "it.",
+                    status=status,
+                )
             ]
         return []
 
     def _raised(self, found: Trouble) -> list[str]:
         return [
-            f"The probe order's message met an error. {found}",
-            "It is tried 10 times, then it is dead (orders.dead).",
+            _("The probe order's message met an error. {found}", found=found),
+            _("It is tried 10 times, then it is dead (orders.dead)."),
         ]
 
     def _hangs(self, told: Mapping[str, Any]) -> list[str]:
-        line, _ = self._candidate.where(self._pids[0])
+        line, _said = self._candidate.where(self._pids[0])
         last = max(told["events"], key=lambda event: str(event["started_at"]))["label"] if told["events"] else "none"
         if line is None:
-            return [f"The probe order is {told['status']} after {PROBE:g} s, and its last step was {last}."]
-        said = f"The probe order does not get on: after {PROBE:g} s this line has not let go."
+            return [
+                _(
+                    "The probe order is {status} after {probe:g} s, and its last step was {last}.",
+                    status=told["status"],
+                    probe=PROBE,
+                    last=last,
+                )
+            ]
+        said = _("The probe order does not get on: after {probe:g} s this line has not let go.", probe=PROBE)
         raise NotUsed(self._candidate.at(line, said))

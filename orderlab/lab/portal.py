@@ -1,4 +1,4 @@
-"""Playing the portal: a person's order, an arrow a call, over the same client as the real one."""
+"""Playing the portal: a person's order, one arrow per call, over the same client as the real one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import httpx
 from orderlab.access.shown import Answer, Token
 from orderlab.calls.checking import public
 from orderlab.client import ClientSteps, OrdersClient
+from orderlab.language import _
 from orderlab.order import DEMO_CUSTOMER, DEMO_ITEMS, DESIGNS
 from orderlab.sequence import CLICK_CREATE_ORDER, POST_ORDER, REQUEST_DEMO_TOKEN, SHOW_CONFIRMATION
 from orderlab.trace import new_traceparent, trace_id
@@ -93,7 +94,9 @@ class Portal:
 
     def show_confirmation(self) -> str:
         """11: what the person reads. The portal's own steps are then reported to the API, in one go."""
-        said = self._steps(SHOW_CONFIRMATION, lambda: f"Your order {self.order_id} has been received.")
+        said = self._steps(
+            SHOW_CONFIRMATION, lambda: _("Your order {order_id} has been received.", order_id=self.order_id)
+        )
         token = self._token or self.request_demo_token()
         self._client.report(self.order_id, self._steps.events, token.text, self._trace)
         return said

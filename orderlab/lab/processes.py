@@ -14,6 +14,7 @@ from orderlab.calls.checking import checked, public
 from orderlab.errors import LabError
 from orderlab.faults import arming
 from orderlab.lab.faults import record
+from orderlab.language import _
 from orderlab.nearest import nearest
 from orderlab.stack import StackError
 from orderlab.stack.home import SERVICES
@@ -81,7 +82,7 @@ class Processes:
     @property
     def _home(self) -> Path:
         if self._lab.home is None:
-            raise LabError("This lab's processes are kept elsewhere (containers?), so a notebook can't touch them.")
+            raise LabError(_("This lab's processes are kept elsewhere (containers?), so a notebook can't touch them."))
         return self._lab.home
 
     def _until_served(self) -> None:
@@ -94,22 +95,35 @@ class Processes:
         with connected(self._lab.database_url) as connection:
             while not set(running) <= set(arming.listening(connection)):
                 if time.monotonic() > end:
-                    raise LabError(f"Not every service is back after {LISTENS:g} s. `./lab status` says what runs.")
+                    raise LabError(
+                        _(
+                            "Not every service is back after {listens:g} s. `./lab status` says what runs.",
+                            listens=LISTENS,
+                        )
+                    )
                 time.sleep(0.05)
 
     def _known(self, name: str) -> None:
         programs = stack.attached(self._home).programs
         if name not in programs:
             raise StackError(
-                f"There is no {name!r} in this lab.{nearest(name, programs)} There are: {', '.join(programs)}."
+                _(
+                    "There is no {name!r} in this lab.{hint} There are: {known}.",
+                    name=name,
+                    hint=nearest(name, programs),
+                    known=", ".join(programs),
+                )
             )
 
     @staticmethod
     def _spare_jupyter(verb: str, name: str) -> None:
         if name == "jupyter":
             raise LabError(
-                f"JupyterLab keeps this notebook and its kernel, so from here it can't be told to {verb}: "
-                "nobody would be left to go on. In a terminal ./lab down ends it, and ./lab up brings it back."
+                _(
+                    "JupyterLab keeps this notebook and its kernel, so from here it can't be told to {verb}: nobody "
+                    "would be left to go on. In a terminal ./lab down ends it, and ./lab up brings it back.",
+                    verb=verb,
+                )
             )
 
     def _record(self, kind: str, name: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orderlab.access.shown import Token
 from orderlab.client import OrdersClient
 from orderlab.errors import LabError
+from orderlab.language import _
 from orderlab.order import LARGEST_PAGE, Status
 from orderlab.sequence import still_to_come
 from orderlab.trace import new_traceparent
@@ -63,8 +64,13 @@ class Reading:
             left = end - time.monotonic()
             if left <= 0:
                 raise LabError(
-                    f"{order_id} has not come to its end in {timeout:g} s. It is {state['status']}; "
-                    f"still missing: {', '.join(missing)}."
+                    _(
+                        "{order_id} has not come to its end in {timeout:g} s. It is {status}; still missing: {known}.",
+                        order_id=order_id,
+                        timeout=timeout,
+                        status=state["status"],
+                        known=", ".join(missing),
+                    )
                 )
             newest = max((event["id"] for event in state["events"]), default=0)
             state = self.client.events(order_id, self.token(), after=newest, wait=min(left, LONG_POLL))
@@ -87,8 +93,8 @@ def events_frame(events: list[dict[str, Any]]) -> pd.DataFrame:
 
 def _missing(state: Mapping[str, Any], traces: set[str]) -> list[str]:
     """What an order has yet to come to."""
-    missing = [] if Status(state["status"]).final else ["CONFIRMED or REJECTED"]
+    missing = [] if Status(state["status"]).final else [_("CONFIRMED or REJECTED")]
     missing += [f"{step.label} ({step.name})" for step in still_to_come(state["events"])]
     if traces - {event["trace_id"] for event in state["events"] if event["label"] == "10"}:
-        missing.append("10 (respond_created) of a further POST")
+        missing.append(_("10 (respond_created) of a further POST"))
     return missing

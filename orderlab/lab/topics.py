@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from orderlab.errors import LabError
+from orderlab.language import N_, _
 from orderlab.nearest import instead
 
 TOPICS: Mapping[str, tuple[str, ...]] = {
-    "place": ("create_order", "post_order", "portal", "login", "forge", "at_once", "new_id"),
-    "follow": ("order", "orders", "last", "wait", "events", "journal", "save"),
-    "draw": ("diagram", "sequence", "timeline", "compare"),
-    "step": ("step_through",),
-    "break": ("faults", "processes", "scale", "use", "own"),
-    "judge": ("verdict", "verdicts", "matrix", "predicted_matrix", "measured_matrix"),
-    "look behind": ("table", "queues", "tap", "consume", "dead", "catalogue", "reserved"),
-    "tidy up": ("restock", "reset"),
+    N_("place"): ("create_order", "post_order", "portal", "login", "forge", "at_once", "new_id"),
+    N_("follow"): ("order", "orders", "last", "wait", "events", "journal", "save"),
+    N_("draw"): ("diagram", "sequence", "timeline", "compare"),
+    N_("step"): ("step_through",),
+    N_("break"): ("faults", "processes", "scale", "use", "own"),
+    N_("judge"): ("verdict", "verdicts", "matrix", "predicted_matrix", "measured_matrix"),
+    N_("look behind"): ("table", "queues", "tap", "consume", "dead", "catalogue", "reserved"),
+    N_("tidy up"): ("restock", "reset"),
 }
 """Every public method and part of `Lab`, by what it is for."""
 
@@ -25,16 +26,16 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
 def lines(cls: type) -> list[str]:
     """One line per topic; what is called has its brackets."""
     called = {name: f"{name}()" if callable(getattr(cls, name, None)) else name for name in dir(cls)}
-    return [f"{topic:<12}{', '.join(called.get(name, name) for name in names)}" for topic, names in TOPICS.items()]
+    return [f"{_(topic):<12}{', '.join(called.get(name, name) for name in names)}" for topic, names in TOPICS.items()]
 
 
 def help(cls: type, about: str | None) -> str:
     """What there is, or how one of these is called; raises `LabError` for what there is not."""
     if about is None:
-        return "\n".join([*lines(cls), '\nlab.help("compare") says how one of them is called.'])
+        return "\n".join([*lines(cls), _('\nlab.help("compare") says how one of them is called.')])
     names = [name for named in TOPICS.values() for name in named]
     if about not in names:
-        raise LabError(f"There is no {about!r} here.{instead(about, names, 'There are')}")
+        raise LabError(_("There is no {about!r} here.{hint}", about=about, hint=instead(about, names, N_("There are"))))
     return _about(cls, about)
 
 

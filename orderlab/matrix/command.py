@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from orderlab.language import _
 from orderlab.matrix.results import Result, Results
 from orderlab.matrix.runner import MatrixError, Runner
 from orderlab.order import DESIGNS
@@ -32,9 +33,9 @@ def chosen(
 ) -> list[Cell]:
     """The cells of a matrix, only those of some steps, designs or a side if they are given; raise `MatrixError`."""
     if kind not in KINDS:
-        raise MatrixError(f"There is no matrix {kind!r}. There are: {', '.join(KINDS)}.")
+        raise MatrixError(_("There is no matrix {kind!r}. There are: {known}.", kind=kind, known=", ".join(KINDS)))
     if unknown := (set(steps) - set(LABELS)) | (set(designs) - set(DESIGNS)):
-        raise MatrixError(f"There is no {', '.join(sorted(unknown))}: neither a step nor a design.")
+        raise MatrixError(_("There is no {known}: neither a step nor a design.", known=", ".join(sorted(unknown))))
     found = [
         cell
         for cell in cells(kind)
@@ -42,7 +43,11 @@ def chosen(
     ]
     if not found:
         raise MatrixError(
-            f"No such step can {kind}. These can: {', '.join(dict.fromkeys(c.step for c in cells(kind)))}."
+            _(
+                "No such step can {kind}. These can: {known}.",
+                kind=kind,
+                known=", ".join(dict.fromkeys(c.step for c in cells(kind))),
+            )
         )
     return found
 
@@ -67,29 +72,38 @@ def run(home: Path, wanted: Iterable[Cell], results: Results, console: Console) 
             progress.update(task, advance=len(together), description=f"{gate.kind} {gate.side} {gate.step}")
             if not console.is_terminal:  # where no bar can be drawn, a line per gate
                 for (side, step), there in groupby(together, key=lambda result: (result.cell.side, result.cell.step)):
-                    console.print(f"{side} {step}: {', '.join(result.word for result in there)}")
+                    console.print(f"{_(side)} {step}: {', '.join(_(result.word.value) for result in there)}")
             for result in together:
                 if not result.as_expected:
                     progress.console.print(surprise(result))
 
 
 def grid(results: Results) -> Table:
-    """The grid for a terminal: a line a gate, a column a design."""
-    table = Table("gate", *DESIGNS, title=f"{results.kind}: {KINDS[results.kind]}", box=None, title_justify="left")
+    """The grid for a terminal: one line per gate, one column per design."""
+    table = Table(
+        _("gate"), *DESIGNS, title=f"{results.kind}: {_(KINDS[results.kind])}", box=None, title_justify="left"
+    )
     gates = dict.fromkeys((cell.step, cell.side) for cell in cells(results.kind))
     for step, side in gates:
         row = [results.cells.get(Cell(results.kind, step, side, design)) for design in DESIGNS]
         if any(row):
-            table.add_row(f"{side} {step}", *map(_square, row))
+            table.add_row(f"{_(side)} {step}", *map(_square, row))
     return table
 
 
 def surprise(result: Result) -> Text:
-    """What came otherwise than predicted, and what shows it."""
-    return Text(f"{result.cell.name}: expected {expect(result.cell)}, and it is\n{result.why}")
+    """What differed from the prediction, and what shows it."""
+    return Text(
+        _(
+            "{name}: expected {expect}, and it is\n{why}",
+            name=result.cell.name,
+            expect=expect(result.cell),
+            why=result.why,
+        )
+    )
 
 
 def _square(result: Result | None) -> Text:
     if result is None:
         return Text("")
-    return Text(f"{result.word}{'' if result.as_expected else ' (!)'}", STYLES[result.word])
+    return Text(f"{_(result.word.value)}{'' if result.as_expected else ' (!)'}", STYLES[result.word])

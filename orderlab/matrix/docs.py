@@ -32,9 +32,9 @@ How an order is judged stands in `orderlab/verdicts/rules.py`: """
 
 _MEANINGS = {
     Word.CORRECT: "as it should be",
-    Word.STUCK: "a message is there and does not get on",
+    Word.STUCK: "a message is there but makes no progress",
     Word.OVERSOLD: "stock is not exact",
-    Word.LOST: "something that had to happen never will",
+    Word.LOST: "something that had to happen will never happen",
     Word.DUPLICATED: "charged twice, or notified twice under two ids",
 }
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orderlab.drawing.score import Score, Square
+from orderlab.language import _
 from orderlab.matrix.results import Results
 from orderlab.matrix.runner import Runner, together
 from orderlab.matrix.stages import like
@@ -66,7 +67,7 @@ def taken_up(home: Path, file: Path) -> Iterator[None]:
         yield
     except NotUsed as error:
         own.put_back(home, "worker")
-        raise error.told("The lab's own worker is back.") from None
+        raise error.told(_("The lab's own worker is back.")) from None
     except BaseException:
         own.put_back(home, "worker")
         raise

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from orderlab.language import _
 from orderlab.verdicts.predictions import Cell, expect
 from orderlab.verdicts.rules import Word
 
@@ -95,9 +96,17 @@ class Results:
     def when(self) -> str:
         """When and on what they were had, in one line."""
         minutes, seconds = divmod(round(self.run["seconds"]), 60)
-        return (
-            f"{len(self.cells)} cells on {self.run['began'][:10]} in {minutes} min {seconds} s; {self.run['machine']}, "
-            f"Python {self.run['python']}, PostgreSQL {self.run['postgresql']}, RabbitMQ {self.run['rabbitmq']}"
+        return _(
+            "{n} cells on {began} in {minutes} min {seconds} s; {machine}, Python {python}, PostgreSQL "
+            "{postgresql}, RabbitMQ {rabbitmq}",
+            n=len(self.cells),
+            began=self.run["began"][:10],
+            minutes=minutes,
+            seconds=seconds,
+            machine=self.run["machine"],
+            python=self.run["python"],
+            postgresql=self.run["postgresql"],
+            rabbitmq=self.run["rabbitmq"],
         )
 
     @property

@@ -31,6 +31,7 @@ from orderlab.access.button import Pressed, Wanted, press
 from orderlab.errors import LabError, OrderlabError
 from orderlab.faults import arming
 from orderlab.faults.model import PROCESS
+from orderlab.language import _
 from orderlab.matrix.results import Result
 from orderlab.stack import Home, readiness
 from orderlab.topology import ORDERS_CONFIRMED, ORDERS_REJECTED
@@ -70,7 +71,7 @@ class TooFarApart(MatrixError):
 
 def together(cells: Iterable[Cell]) -> Iterator[list[Cell]]:
     """Cells in groups that can be broken at once: by the process whose gates they are at, of one kind."""
-    for (kind, _, _), group in groupby(sorted(cells, key=_group), key=_group):
+    for (kind, _process, _how), group in groupby(sorted(cells, key=_group), key=_group):
         found = list(group)
         most = TOGETHER.get(kind, MOST_TOGETHER)
         parts = -(-len(found) // most)
@@ -115,7 +116,7 @@ class Runner:
 
     def _run_patiently(self, cells: list[Cell]) -> list[Result]:
         """Run cells with new orders until they are at their gates together: one can wait for another's connection."""
-        for _ in range(TRIES - 1):
+        for _again in range(TRIES - 1):
             with contextlib.suppress(TooFarApart):
                 return self._run_lot(cells)
         return self._run_lot(cells)
@@ -261,8 +262,14 @@ class Runner:
             if self._own and now > changed + LATE and self._at_rest(left) and missing() == left:
                 break
             if now > end:
-                raise MatrixError(f"These orders did not come to their gates in {ARRIVAL:g} s: {', '.join(left)}.")
-            for _ in connection.notifies(timeout=0.5, stop_after=1):
+                raise MatrixError(
+                    _(
+                        "These orders did not come to their gates in {arrival:g} s: {known}.",
+                        arrival=ARRIVAL,
+                        known=", ".join(left),
+                    )
+                )
+            for _news in connection.notifies(timeout=0.5, stop_after=1):
                 pass
         connection.execute(f"UNLISTEN {channel}")
 
@@ -273,7 +280,7 @@ class Runner:
 
     def _person(self, cell: Cell, order_id: str) -> bool:
         """Press, and again where that is what a person would do; whether the order was confirmed to be there."""
-        for _ in range(PRESSES):
+        for _again in range(PRESSES):
             try:
                 pressed = press(
                     self._state.portal_url, Wanted(order_id, payment_token=cell.payment_token, design=cell.design)

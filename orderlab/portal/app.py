@@ -19,12 +19,15 @@ from orderlab.drawing.colours import STYLE, fingerprint
 from orderlab.drawing.rows import clock
 from orderlab.errors import ApiAway, OtherSite, StrangeHost
 from orderlab.faults.gates import Gates, OpenGates
+from orderlab.language import LANGUAGES
+from orderlab.language import speak as speak_from_now_on
+from orderlab.language.language import TRANSLATIONS
 from orderlab.portal.pages import pages
 from orderlab.portal.parts import Parts, Reader
 from orderlab.portal.progress import language, speak
 from orderlab.portal.receiver import Receiver
 from orderlab.portal.store import Database, Inbox, Reports
-from orderlab.portal.texts import AUDIENCE, DESIGN, HEADLINE, LANGUAGES, PAYMENT, REJECTION, STATUS, VERDICT, WRONG
+from orderlab.portal.texts import AUDIENCE, DESIGN, HEADLINE, PAYMENT, REJECTION, STATUS, VERDICT, WRONG
 from orderlab.portal.webhooks import webhooks
 from orderlab.settings import Settings
 
@@ -55,7 +58,10 @@ def create_app(settings: Settings, gates: Gates | None = None, client: OrdersCli
     settings.need("portal_secret", "webhook_secret")
     app = Flask(__name__)
     doors = Doors.of(settings.allowed_hosts)
-    app.before_request(lambda: doors.check(request.environ))  # before anything else looks at the request
+    app.before_request(
+        lambda: speak_from_now_on(_choose_language())
+    )  # errors of our own, and what the API is asked for
+    app.before_request(lambda: doors.check(request.environ))  # before anything else acts on the request
     app.config.update(
         SECRET_KEY=settings.portal_secret,
         # Cookies do not know ports: two labs on one machine would overwrite each other's.
@@ -65,6 +71,7 @@ def create_app(settings: Settings, gates: Gates | None = None, client: OrdersCli
         MAX_CONTENT_LENGTH=MOST_BYTES,
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
         BABEL_DEFAULT_LOCALE="es",
+        BABEL_TRANSLATION_DIRECTORIES=str(TRANSLATIONS),
     )
     gates = gates or OpenGates()
     client = client or OrdersClient(settings.api_url, held=lambda: bool(gates.armed))
@@ -122,6 +129,7 @@ def _choose_language() -> str:
 def _remember_language() -> None:
     if (asked := request.args.get("lang")) in LANGUAGES:
         session["lang"] = asked
+        speak_from_now_on(asked)
 
 
 def _harden(response: Response) -> Response:

@@ -105,7 +105,7 @@ class Progress:
         return observed(self.events, speak(), firings=self.firings)
 
     def text(self) -> str:
-        """The drawing, a line an arrow."""
+        """The drawing, one line per arrow."""
         return sequence_text(self.events, language=language(), firings=self.firings)
 
     def svg(self, *, compact: bool = False) -> str:

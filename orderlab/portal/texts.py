@@ -6,9 +6,6 @@ from flask_babel import lazy_gettext as _
 
 from orderlab.order import Status
 
-LANGUAGES = {"es": "Español", "en": "English"}
-"""The fixed list: whatever else is asked for is Spanish."""
-
 STATUS = {
     Status.RECEIVED: _("Received: the order is stored and on its way to the worker."),
     Status.INVENTORY_RESERVED: _("Stock is reserved; the payment is next."),

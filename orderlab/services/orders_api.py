@@ -12,6 +12,7 @@ from orderlab import tokens
 from orderlab.errors import BrokerAway, FieldProblem, InvalidOrder, NotFound, NotYours, OrderConflict, UnknownOrder
 from orderlab.faults.model import Kind
 from orderlab.journal import Event, Steps
+from orderlab.language import _
 from orderlab.messages import ORDER_CREATED, Message
 from orderlab.order import LARGEST_PAGE, NewOrder, is_order_id
 from orderlab.sequence import (
@@ -30,7 +31,17 @@ from orderlab.services.messaging import PublisherProvider
 from orderlab.services.openapi import OPENAPI
 from orderlab.services.reports import IssuedTokensProvider, read_report
 from orderlab.services.representations import event_json, evidence_json, new_order_json, order_json, product_json
-from orderlab.services.web import SettingsProvider, apart, hang_up, http, json_body, problem, reply
+from orderlab.services.web import (
+    LanguageProvider,
+    SettingsProvider,
+    apart,
+    hang_up,
+    http,
+    json_body,
+    problem,
+    reply,
+    told_in,
+)
 from orderlab.store import Found
 from orderlab.tokens import Claims
 from orderlab.trace import order_in, trace_id, traceparent
@@ -45,6 +56,7 @@ class OrdersApi:
     name: ClassVar[str] = "orders-api"
 
     settings = SettingsProvider()
+    language = LanguageProvider()
     store = StoreProvider()
     journal = JournalProvider()
     publish = PublisherProvider()
@@ -66,7 +78,7 @@ class OrdersApi:
 
     @http("POST", "/orders")
     def post_order(self, request: Request) -> Response:
-        """5 to 10. Nothing is recorded of a request that comes to no order."""
+        """5 to 10. Nothing is recorded of a request that creates no order."""
         trace = traceparent(request.headers.get("traceparent"))
         step = self.journal.steps(order_in(request.headers.get("baggage")), trace)
         claims = step(VALIDATE_TOKEN, self.verify, request, tokens.WRITE)
@@ -122,7 +134,7 @@ class OrdersApi:
         self.verify(request, tokens.READ)
         limit, after = number(request, "limit", 20, 1, LARGEST_PAGE), request.args.get("after")
         if after is not None and (not is_order_id(after) or self.store.order_status(after) is None):
-            raise InvalidOrder([FieldProblem("after", "must be the id of an order")])
+            raise InvalidOrder([FieldProblem("after", _("must be the id of an order"))])
         rows = self.store.list_orders(int(limit) + 1, after)
         page = [order_json(row) for row in rows[: int(limit)]]
         return reply({"orders": page, "next": page[-1]["order_id"] if len(rows) > limit else None})
@@ -154,13 +166,17 @@ class OrdersApi:
         if became == "refused":
             raise NotYours
         if became == "full":
-            raise InvalidOrder([FieldProblem("events", "are too many of an order that is not there: place it first")])
+            raise InvalidOrder(
+                [FieldProblem("events", _("are too many of an order that is not there: place it first"))]
+            )
         return reply({"accepted": len(events)}, 202)
 
     @http("GET", "/catalogue")
     def get_catalogue(self, request: Request) -> Response:
         """What is for sale."""
-        return reply({"products": [product_json(row) for row in self.store.list_products()]})
+        response = reply({"products": [product_json(row) for row in self.store.list_products()]})
+        response.headers.update(told_in())
+        return response
 
     @http("GET", "/health/live")
     def live(self, request: Request) -> Response:
@@ -226,5 +242,7 @@ def number(request: Request, name: str, default: float, least: float, most: floa
     except ValueError:
         value = float("nan")
     if not least <= value <= most:
-        raise InvalidOrder([FieldProblem(name, f"must be a number from {least:g} to {most:g}")])
+        raise InvalidOrder(
+            [FieldProblem(name, _("must be a number from {least:g} to {most:g}", least=least, most=most))]
+        )
     return value

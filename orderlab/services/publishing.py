@@ -21,6 +21,7 @@ from kombu import Connection
 
 from orderlab import topology
 from orderlab.errors import BrokerAway
+from orderlab.language import _
 from orderlab.topology import AWAY
 
 CONFIRM_TIMEOUT = 5.0
@@ -162,7 +163,7 @@ class Line:
 
     def _on_nack(self, tag: int, multiple: bool) -> None:
         for awaited in self._take(tag, multiple):
-            awaited.failed(BrokerAway("RabbitMQ refused the message. Try again in a moment."))
+            awaited.failed(BrokerAway(_("RabbitMQ refused the message. Try again in a moment.")))
 
     def _take(self, tag: int, multiple: bool) -> list[Awaited]:
         tags = takewhile(lambda each: each <= tag, list(self._awaited)) if multiple else (tag,)
@@ -197,7 +198,7 @@ class Post:
         except AWAY as error:
             line.drop()
             raise Broken from error
-        late = BrokerAway("RabbitMQ did not confirm a message in time. Try again in a moment.")
+        late = BrokerAway(_("RabbitMQ did not confirm a message in time. Try again in a moment."))
         try:
             with eventlet.Timeout(CONFIRM_TIMEOUT, late):
                 awaited.signal.wait()

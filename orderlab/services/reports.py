@@ -11,6 +11,7 @@ from nameko.extensions import DependencyProvider
 
 from orderlab.errors import FieldProblem, InvalidOrder
 from orderlab.journal import Event, Events, event_id, now
+from orderlab.language import _
 from orderlab.sequence import CLIENT_STEPS, ISSUE_TOKEN, Step
 from orderlab.tokens import Claims, Issued
 
@@ -28,7 +29,7 @@ def read_report(body: Any, order_id: str, trace_id: str | None) -> Events:
     """The events of a report; raise `InvalidOrder` that names what is wrong."""
     reported = body.get("events") if isinstance(body, dict) else None
     if not isinstance(reported, list) or not 1 <= len(reported) <= LONGEST_REPORT:
-        raise InvalidOrder([FieldProblem("events", f"must be a list of 1 to {LONGEST_REPORT} steps")])
+        raise InvalidOrder([FieldProblem("events", _("must be a list of 1 to {most} steps", most=LONGEST_REPORT))])
     problems: list[FieldProblem] = []
     events = Events()
     for n, entry in enumerate(reported):
@@ -38,7 +39,9 @@ def read_report(body: Any, order_id: str, trace_id: str | None) -> Events:
         started_at, ended_at = _moment(entry.get("started_at")), _moment(entry.get("ended_at"))
         if step is None:
             known = ", ".join(str(s.number) for s in CLIENT_STEPS)
-            problems.append(FieldProblem(f"events[{n}].step", f"must be a step that a client takes: {known}"))
+            problems.append(
+                FieldProblem(f"events[{n}].step", _("must be a step that a client takes: {known}", known=known))
+            )
         problems += [FieldProblem(f"events[{n}].{field}", wrong) for field, wrong in _wrong_times(started_at, ended_at)]
         if step and started_at and ended_at:
             same = event_id(order_id, step.label, trace_id or "", started_at.isoformat())  # for a report sent again
@@ -52,15 +55,15 @@ def _wrong_times(started_at: datetime | None, ended_at: datetime | None) -> list
     """(field, what it must be) for each time that is missing or can't be true."""
     wrong, present = [], now()
     if started_at is None:
-        wrong.append(("started_at", "must be a time with its zone (ISO 8601)"))
+        wrong.append(("started_at", _("must be a time with its zone (ISO 8601)")))
     elif started_at < present - OLDEST:
-        wrong.append(("started_at", f"must lie within the last {OLDEST.days} days"))
+        wrong.append(("started_at", _("must lie within the last {days} days", days=OLDEST.days)))
     if ended_at is None or (started_at and ended_at < started_at):
-        wrong.append(("ended_at", "must be a time with its zone (ISO 8601), not before started_at"))
+        wrong.append(("ended_at", _("must be a time with its zone (ISO 8601), not before started_at")))
     elif ended_at > present + SKEW:
-        wrong.append(("ended_at", "must not lie in the future: a step is reported when it has ended"))
+        wrong.append(("ended_at", _("must not lie in the future: a step is reported when it has ended")))
     elif started_at and ended_at - started_at > LONGEST:
-        wrong.append(("ended_at", "must be at most a day after started_at"))
+        wrong.append(("ended_at", _("must be at most a day after started_at")))
     return wrong
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from orderlab.language import _
 from orderlab.messages import Message
 from orderlab.order import CURRENCY, NewOrder, Status
 from orderlab.store import Found
@@ -70,5 +71,5 @@ def evidence_json(row: Row) -> dict[str, Any]:
 
 
 def product_json(row: Row) -> dict[str, Any]:
-    """One product of the catalogue."""
-    return {**row, "price": str(row["price"]), "currency": CURRENCY}
+    """One product of the catalogue, its name in the language that is spoken."""
+    return {**row, "name": _(row["name"]), "price": str(row["price"]), "currency": CURRENCY}

@@ -33,6 +33,7 @@ from orderlab.errors import (
     UnsupportedMediaType,
 )
 from orderlab.identity import Wsgi, named
+from orderlab.language import LANGUAGES, N_, _, current, speak
 from orderlab.settings import Settings
 
 LARGEST_BODY = 64 * 1024
@@ -40,6 +41,20 @@ RETRY_AFTER = 2
 """Seconds after which a client may try again while a server is away."""
 
 log = logging.getLogger(__name__)
+
+TITLES = (
+    N_("Bad Request"),
+    N_("Unauthorized"),
+    N_("Forbidden"),
+    N_("Not Found"),
+    N_("Method Not Allowed"),
+    N_("Conflict"),
+    N_("Request Entity Too Large"),
+    N_("Unsupported Media Type"),
+    N_("Unprocessable Entity"),
+    N_("Service Unavailable"),
+)
+"""The phrases of HTTP's statuses that problems are titled with, for the catalogue of texts."""
 
 
 def reply(body: Any, status: int = 200, **headers: str) -> Response:
@@ -55,14 +70,15 @@ def reply(body: Any, status: int = 200, **headers: str) -> Response:
 def problem(error: OrderlabError | None) -> Response:
     """What went wrong, as application/problem+json; for no error of ours, a 500 that tells nothing of its inside."""
     if error is None or type(error) not in HTTP_STATUS:
-        title, detail, status = "Internal Server Error", "Something went wrong in the lab. Its log says what.", 500
+        title, detail = _("Internal Server Error"), _("Something went wrong in the lab. Its log says what.")
+        status = 500
     else:
         found = HTTP_STATUS[type(error)]
-        title, detail, status = found.phrase, error.detail, found.value
+        title, detail, status = _(found.phrase), _(error.detail), found.value
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if isinstance(error, InvalidOrder):
         body["errors"] = [{"field": wrong.field, "problem": wrong.problem} for wrong in error.problems]
-    response = Response(json.dumps(body), status=status, mimetype="application/problem+json")
+    response = Response(json.dumps(body), status=status, mimetype="application/problem+json", headers=told_in())
     if isinstance(error, Unauthenticated):
         invalid = ', error="invalid_token"' if type(error) is not Unauthenticated else ""
         response.headers["WWW-Authenticate"] = f'Bearer realm="orders-api"{invalid}'
@@ -71,6 +87,17 @@ def problem(error: OrderlabError | None) -> Response:
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER)
     return response
+
+
+def wish(request: Request) -> str:
+    """The language that the client asks for by Accept-Language: "en" or "es"; English where it asks for neither."""
+    wishes = (wish[:2].lower() for wish, _quality in request.accept_languages)  # the best one first
+    return next((wish for wish in wishes if wish in LANGUAGES), "en")
+
+
+def told_in() -> dict[str, str]:
+    """The headers of an answer with words in it: which language they are in, and that another was to be had."""
+    return {"Content-Language": current(), "Vary": "Accept-Language"}
 
 
 def apart(act: Callable[[], None]) -> None:
@@ -115,6 +142,7 @@ class _App(WsgiApp):
         self._plain = {(method, rule.rule): rule.endpoint for rule in rules for method in rule.methods or ()}
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
+        speak(wish(Request(environ)))  # in this greenlet, which answers where no method of the service does
         try:
             self._doors.check(environ)
             provider, values = self._find(environ)
@@ -161,6 +189,13 @@ class Http(HttpRequestHandler):
 
 
 http = Http.decorator
+
+
+class LanguageProvider(DependencyProvider):
+    """Has a method of the service speak the language that its request asks for; each runs in a greenlet of its own."""
+
+    def worker_setup(self, worker_ctx: Any) -> None:
+        speak(wish(worker_ctx.args[0]))
 
 
 class SettingsProvider(DependencyProvider):

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
+from orderlab.language import _
 from orderlab.simulation.checks import InvalidScenario, number, whole
 
 DAY = 86_400.0
@@ -94,8 +95,8 @@ class Day:
     def __post_init__(self) -> None:
         number("rate", self.rate, above=True)
         number("length", self.length, above=True)
-        if not self.curve or not any(number("a weight of the curve", weight) for weight in self.curve):
-            raise InvalidScenario("curve must hold the weight of each part of the day, not all of them 0.")
+        if not self.curve or not any(number(_("a weight of the curve"), weight) for weight in self.curve):
+            raise InvalidScenario(_("curve must hold the weight of each part of the day, not all of them 0."))
         object.__setattr__(self, "curve", tuple(self.curve))
 
     def offsets(self, duration: float, chance: Random) -> Iterator[float]:
@@ -113,8 +114,8 @@ class Trace:
 
     def __post_init__(self) -> None:
         if not self.at:
-            raise InvalidScenario("A trace needs at least one offset.")
-        object.__setattr__(self, "at", tuple(sorted(round(number("an offset", at), 6) for at in self.at)))
+            raise InvalidScenario(_("A trace needs at least one offset."))
+        object.__setattr__(self, "at", tuple(sorted(round(number(_("an offset"), at), 6) for at in self.at)))
 
     @classmethod
     def from_csv(cls, file: str | Path, column: str = "offset") -> Trace:
@@ -128,12 +129,14 @@ class Trace:
                 reader = csv.DictReader(lines)
                 if column not in (reader.fieldnames or ()):
                     has = ", ".join(reader.fieldnames or ()) or "nothing"
-                    raise InvalidScenario(f"{path.name} has no column {column!r}. It has: {has}.")
+                    raise InvalidScenario(
+                        _("{name} has no column {column!r}. It has: {has}.", name=path.name, column=column, has=has)
+                    )
                 moments = [_moment(row[column], f"{path.name}, line {reader.line_num}") for row in reader]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise InvalidScenario(f"{path} can't be read as CSV: {error}") from None
+            raise InvalidScenario(_("{path} can't be read as CSV: {error}", path=path, error=error)) from None
         if len({timed for timed, _ in moments}) > 1:
-            raise InvalidScenario(f"{path.name} mixes seconds and times. Keep to one of them.")
+            raise InvalidScenario(_("{name} mixes seconds and times. Keep to one of them.", name=path.name))
         start = min((at for _, at in moments), default=0.0) if moments and moments[0][0] else 0.0
         return cls(tuple(at - start for _, at in moments))
 
@@ -175,4 +178,6 @@ def _moment(text: str | None, where: str) -> tuple[bool, float]:
     try:
         return True, datetime.fromisoformat(text or "").timestamp()
     except ValueError:
-        raise InvalidScenario(f"{where}: {text!r} is neither seconds nor an ISO time.") from None
+        raise InvalidScenario(
+            _("{where}: {field!r} is neither seconds nor an ISO time.", where=where, field=text)
+        ) from None

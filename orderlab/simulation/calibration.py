@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from orderlab.errors import OrderlabError
+from orderlab.language import _
 from orderlab.sequence import OTHER_STEPS, STEPS
 from orderlab.simulation.checks import InvalidScenario, number, one_of
 
@@ -40,9 +41,9 @@ class Calibration:
         for label, seconds in self.samples.items():
             one_of("a label", label, LABELS)
             if not seconds:
-                raise InvalidScenario(f"Step {label} has no sample. Leave it out, and it takes no time.")
+                raise InvalidScenario(_("Step {label} has no sample. Leave it out, and it takes no time.", label=label))
             for each in seconds:
-                number(f"a sample of step {label}", each)
+                number(_("a sample of step {label}", label=label), each)
 
     def mean(self, label: str) -> float:
         """The mean of a step, in seconds."""
@@ -64,7 +65,7 @@ def calibrate(events: Iterable[Mapping[str, Any]]) -> Calibration:
     samples: defaultdict[str, list[float]] = defaultdict(list)
     ended: dict[tuple[Any, Any, str], float] = {}
     rows = [(_seconds(row["started_at"]), _seconds(row["ended_at"]), nth, row) for nth, row in enumerate(events)]
-    for start, end, _, row in sorted(rows, key=lambda each: each[:3]):
+    for start, end, _nth, row in sorted(rows, key=lambda each: each[:3]):
         label = str(row["label"])
         program = _PROGRAM.get(label)
         if program and "order_id" in row and "attempt" in row:

@@ -16,6 +16,7 @@ from random import Random
 
 import simpy
 
+from orderlab.language import _
 from orderlab.order import Status
 from orderlab.sequence import Outcome
 from orderlab.simulation.broker import Consumer, Message, Program, Queue, Work
@@ -72,7 +73,7 @@ class Layout:
         number("relay_every", self.relay_every, above=True)
         number("relay_grace", self.relay_grace)
         for sku, on_hand in self.stock.items():
-            whole(f"the stock of {sku}", on_hand)
+            whole(_("the stock of {sku}", sku=sku), on_hand)
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class _Shop:
             worker.consumers = [Consumer(self.created, worker, layout.prefetch or layout.worker_concurrency)]
         self.notifiers = []
         for label, queue in self.notifications.items():
-            for _ in range(
+            for _program in range(
                 layout.notifiers
             ):  # its two entrypoints are apart here: neither ever fills the other's hands
                 notifier = Program(self.env, layout.notifier_concurrency, partial(self.notify, label))
@@ -165,7 +166,11 @@ class _Shop:
         for trouble in self.scenario.troubles:
             if isinstance(trouble, WorkerCrash) and trouble.which >= len(self.workers):
                 raise InvalidScenario(
-                    f"There is no worker {trouble.which}: they are counted from 0 to {len(self.workers) - 1}."
+                    _(
+                        "There is no worker {which}: they are counted from 0 to {last}.",
+                        which=trouble.which,
+                        last=len(self.workers) - 1,
+                    )
                 )
             self.env.process(self.trouble(trouble))
         self.env.process(self.arrive(prefix))
@@ -267,7 +272,7 @@ class _Shop:
             yield self.env.timeout(self.layout.relay_every)
             while self.outbox and self.outbox[0][0] <= self.env.now and not self.created.away:
                 hands = min(self.layout.relay_hands, len(self.outbox))
-                batch = [self.outbox.popleft() for _ in range(hands) if self.outbox[0][0] <= self.env.now]
+                batch = [self.outbox.popleft() for _program in range(hands) if self.outbox[0][0] <= self.env.now]
                 runs = [self._publish(label, number) for _, label, number in batch]
                 yield self.env.timeout(max(sum(run.seconds) for run in runs))
 

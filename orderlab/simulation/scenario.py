@@ -13,6 +13,7 @@ from itertools import accumulate
 from random import Random
 from typing import TypeVar
 
+from orderlab.language import _
 from orderlab.order import MAX_ITEMS, MAX_QUANTITY, PAYMENT_TOKENS, Item, NewOrder, is_order_id
 from orderlab.simulation.arrivals import Arrivals, Bursts, Constant, Day, Poisson, Trace
 from orderlab.simulation.checks import InvalidScenario, number, one_of, weights, whole
@@ -78,7 +79,9 @@ class Scenario:
 
     def __post_init__(self) -> None:
         if not isinstance(self.arrivals, Constant | Poisson | Bursts | Day | Trace):
-            raise InvalidScenario("arrivals must be Constant, Poisson, Bursts, Day or Trace, such as Poisson(rate=20).")
+            raise InvalidScenario(
+                _("arrivals must be Constant, Poisson, Bursts, Day or Trace, such as Poisson(rate=20).")
+            )
         number("duration", self.duration, above=True)
         whole("seed", self.seed)
         if isinstance(self.customers, Mapping):
@@ -89,17 +92,24 @@ class Scenario:
             object.__setattr__(self, name, weights(name, getattr(self, name)))
         for name, most in (("lines", MAX_ITEMS), ("quantities", MAX_QUANTITY)):
             for choice in getattr(self, name):
-                if whole(f"a choice of {name}", choice, least=1) > most:
-                    raise InvalidScenario(f"A choice of {name} is {choice}, and there can be {most} at most.")
+                if whole(_("a choice of {name}", name=name), choice, least=1) > most:
+                    raise InvalidScenario(
+                        _(
+                            "A choice of {name} is {choice}, and there can be {most} at most.",
+                            name=name,
+                            choice=choice,
+                            most=most,
+                        )
+                    )
         for token in self.payment_tokens:
-            one_of("a payment token", token, PAYMENT_TOKENS)
+            one_of(_("a payment token"), token, PAYMENT_TOKENS)
         for name in ("duplicates", "retries"):
             if not isinstance(getattr(self, name), Again):
-                raise InvalidScenario(f"{name} must be such as Again(share=0.1, after=0.05).")
+                raise InvalidScenario(_("{name} must be such as Again(share=0.1, after=0.05).", name=name))
         object.__setattr__(self, "troubles", tuple(self.troubles))
         for trouble in self.troubles:
             if not isinstance(trouble, WorkerCrash | SlowGateway | BrokerOutage):
-                raise InvalidScenario("A trouble is a WorkerCrash, a SlowGateway or a BrokerOutage.")
+                raise InvalidScenario(_("A trouble is a WorkerCrash, a SlowGateway or a BrokerOutage."))
 
     def offsets(self) -> Iterator[float]:
         """When each order comes for the first time, in seconds from the start."""
@@ -112,7 +122,9 @@ class Scenario:
         Raises `InvalidScenario` for a prefix that no order's id can begin with.
         """
         if not is_order_id(f"{prefix}-{'0' * _DIGITS}"):
-            raise InvalidScenario(f"{prefix!r} can't begin an order's id. Take letters, digits, '.', '_' and '-'.")
+            raise InvalidScenario(
+                _("{prefix!r} can't begin an order's id. Take letters, digits, '.', '_' and '-'.", prefix=prefix)
+            )
         return self._sends(prefix)
 
     def _sends(self, prefix: str) -> Iterator[Send]:

@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass
 
 from orderlab.errors import OrderlabError
+from orderlab.language import _
 
 
 class InvalidQueue(OrderlabError):
@@ -52,7 +53,7 @@ def little(arrival_rate: float, time: float) -> float:
     Source: Little, "A Proof for the Queuing Formula: L = λW", Operations Research 9 (1961), 383–387.
     """
     if arrival_rate < 0 or time < 0:
-        raise InvalidQueue("A rate and a time are not negative.")
+        raise InvalidQueue(_("A rate and a time are not negative."))
     return arrival_rate * time
 
 
@@ -105,7 +106,7 @@ def mmc_wait_percentile(arrival_rate: float, service_time: float, servers: int, 
     P(wait > t) = C·exp(-(c/E[S] - λ)·t). Source: Gross et al., section 2.3.
     """
     if not 0 <= percent < 100:
-        raise InvalidQueue("A percentile is from 0 to below 100.")
+        raise InvalidQueue(_("A percentile is from 0 to below 100."))
     _below_one(arrival_rate, service_time, servers)
     have_to = erlang_c(servers, arrival_rate * service_time)
     beyond = 1 - percent / 100
@@ -168,7 +169,11 @@ def _below_one(arrival_rate: float, service_time: float, servers: int) -> float:
     rho = utilisation(arrival_rate, service_time, servers)
     if rho >= 1:
         raise Overloaded(
-            f"At a utilisation of {rho:.3g} orders come in faster than they can be done: the queue grows for ever and"
-            f" has no mean. It takes {math.floor(arrival_rate * service_time) + 1} servers at least."
+            _(
+                "At a utilisation of {rho:.3g} orders come in faster than they can be done: the queue grows for "
+                "ever and has no mean. It takes {needed} servers at least.",
+                rho=rho,
+                needed=math.floor(arrival_rate * service_time) + 1,
+            )
         )
     return rho

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from orderlab.language import _
 from orderlab.stack.home import StackError, State
 
 FROZEN = "FROZEN"
@@ -134,6 +135,6 @@ def _ask(state: State, verb: str, *words: object, unless: str = "") -> Any:
     except xmlrpc.client.Fault as fault:
         if unless and fault.faultString.startswith(unless):
             return None
-        raise StackError(f"The supervisor refused: {fault.faultString}") from fault
+        raise StackError(_("The supervisor refused: {refusal}", refusal=fault.faultString)) from fault
     except (OSError, xmlrpc.client.Error) as error:
-        raise StackError("The lab's supervisor does not answer. Run ./lab up again: it repairs the lab.") from error
+        raise StackError(_("The lab's supervisor does not answer. Run ./lab up again: it repairs the lab.")) from error

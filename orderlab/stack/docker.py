@@ -6,6 +6,7 @@ import secrets
 import shutil
 import subprocess
 
+from orderlab.language import _
 from orderlab.setup import password_variable
 from orderlab.stack import jupyter
 from orderlab.stack.home import ROOT, Home, StackError, write_private
@@ -29,21 +30,21 @@ def up(home: Home) -> Status:
     write_environment(home)
     # Here, not under the lab: the person sees what Compose says while it builds.
     if _compose("up", "--detach", "--build", "--wait"):
-        raise StackError("Docker Compose could not bring the lab up: see what it says above (docker compose logs).")
+        raise StackError(_("Docker Compose could not bring the lab up: see what it says above (docker compose logs)."))
     return addresses()
 
 
 def demo() -> None:
     """Send one order through and print its steps, from inside: the notebooks' container knows every address."""
     if _compose("exec", "-T", "jupyter", "orderlab", "demo"):
-        raise StackError("The order did not come through: see what it says above (docker compose logs).")
+        raise StackError(_("The order did not come through: see what it says above (docker compose logs)."))
 
 
 def down() -> None:
     """Stop and remove the containers; the volumes stay."""
     _need_an_engine()
     if _compose("down"):
-        raise StackError("Docker Compose could not bring the lab down: see what it says above.")
+        raise StackError(_("Docker Compose could not bring the lab down: see what it says above."))
 
 
 def addresses() -> Status:
@@ -100,13 +101,13 @@ def _compose(*words: str) -> int:
 
 
 def _need_an_engine() -> None:
-    instead = "or run ./lab without --docker"
+    instead = _("or run ./lab without --docker")
     if not shutil.which("docker"):
-        raise StackError(f"There is no Docker here. Install Docker Engine or Desktop, {instead}.")
+        raise StackError(_("There is no Docker here. Install Docker Engine or Desktop, {instead}.", instead=instead))
     if not _works("docker", "info"):
-        raise StackError(f"No Docker engine answers. Start Docker, {instead}.")
+        raise StackError(_("No Docker engine answers. Start Docker, {instead}.", instead=instead))
     if not _works("docker", "compose", "version"):
-        raise StackError(f"This Docker has no Compose. Install its compose plugin, {instead}.")
+        raise StackError(_("This Docker has no Compose. Install its compose plugin, {instead}.", instead=instead))
 
 
 def _works(*command: str) -> bool:

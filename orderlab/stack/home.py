@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orderlab.errors import OrderlabError
+from orderlab.language import _
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's folder."""
@@ -68,7 +69,10 @@ class Home:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StackError(
-                f"The lab's folder can't be written: {error}. Free some space or choose another in ORDERLAB_HOME."
+                _(
+                    "The lab's folder can't be written: {error}. Free some space or choose another in ORDERLAB_HOME.",
+                    error=error,
+                )
             ) from error
 
     @property
@@ -132,7 +136,7 @@ class Home:
                     break
                 except BlockingIOError:
                     if time.monotonic() > end:
-                        raise StackError("Another ./lab command is changing this lab. Wait for it to end.") from None
+                        raise StackError(_("Another ./lab command is changing this lab. Wait for it to end.")) from None
                     time.sleep(0.1)
             yield
 
@@ -147,7 +151,9 @@ def write_private(file: Path, text: str) -> None:
         new.replace(file)
     except OSError as error:
         new.unlink(missing_ok=True)
-        raise StackError(f"{file} can't be written: {error}. Free some space and try again.") from error
+        raise StackError(
+            _("{file} can't be written: {error}. Free some space and try again.", file=file, error=error)
+        ) from error
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -156,7 +162,9 @@ def _read(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise StackError(f"{file} is damaged: {error}. Run ./lab down, delete that file, then ./lab up.") from error
+        raise StackError(
+            _("{file} is damaged: {error}. Run ./lab down, delete that file, then ./lab up.", file=file, error=error)
+        ) from error
     return said
 
 

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from orderlab.language import _
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_SECUREBITS = 28
 _NO_SETUID_FIXUP = 1 << 2
@@ -76,8 +78,10 @@ def _leave_root(data: Path) -> None:
         kept = False
     if not kept:
         sys.exit(
-            "PostgreSQL refuses to run as root, and this machine gives no way out of it. "
-            "Run ./lab as an ordinary user, or name a running PostgreSQL in ORDERLAB_DATABASE_URL."
+            _(
+                "PostgreSQL refuses to run as root, and this machine gives no way out of it. Run ./lab as an "
+                "ordinary user, or name a running PostgreSQL in ORDERLAB_DATABASE_URL."
+            )
         )
 
 

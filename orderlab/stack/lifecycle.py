@@ -13,12 +13,13 @@ from pathlib import Path
 import psycopg
 
 from orderlab import schema, topology
+from orderlab.language import N_, _
 from orderlab.stack import control, plan, ports, programs, readiness, strays, supervisor, work
 from orderlab.stack.home import ROOT, SERVICES, Home, PortTaken, StackError, State
 
 _SERVERS = ("postgresql", "rabbitmq")
 _NEED_SERVERS = (*SERVICES, "portal")
-_WHAT_NOW = "./lab status says what runs, ./lab up starts it."
+_WHAT_NOW = N_("./lab status says what runs, ./lab up starts it.")
 _QUIET_WITHIN = 2.0  # seconds in which an order that was just placed has come to its end
 
 Say = Callable[[str], None]
@@ -109,7 +110,7 @@ def attached(path: Path) -> State:
     """What to know of a running lab; raise `StackError` where there is none."""
     state = Home(path).state()
     if not state or not control.answers(state):
-        raise StackError("The lab is not up. Run ./lab up.")
+        raise StackError(_("The lab is not up. Run ./lab up."))
     return state
 
 
@@ -117,9 +118,15 @@ def scale(path: Path, wanted: Mapping[str, int]) -> None:
     """Have this many processes of each of these services run, now and from now on."""
     for service, number in wanted.items():
         if service not in programs.SCALABLE:
-            raise StackError(f"Only {', '.join(programs.SCALABLE)} can be scaled: {service} is one process.")
+            raise StackError(
+                _(
+                    "Only {known} can be scaled: {service} is one process.",
+                    known=", ".join(programs.SCALABLE),
+                    service=service,
+                )
+            )
         if not 1 <= number <= programs.MOST_PROCESSES:
-            raise StackError(f"Choose from 1 to {programs.MOST_PROCESSES} processes.")
+            raise StackError(_("Choose from 1 to {most_processes} processes.", most_processes=programs.MOST_PROCESSES))
     home = Home(path)
     with home.alone():
         state = attached(path)
@@ -145,9 +152,9 @@ def reset(path: Path) -> None:
             if not _reset_quietly(state):
                 _reset_with_services_away(home, state)
         except topology.AWAY as error:
-            raise StackError(f"RabbitMQ does not answer. {_WHAT_NOW}") from error
+            raise StackError(_("RabbitMQ does not answer. {what_now}", what_now=_(_WHAT_NOW))) from error
         except psycopg.Error as error:
-            raise StackError(f"PostgreSQL does not answer. {_WHAT_NOW}") from error
+            raise StackError(_("PostgreSQL does not answer. {what_now}", what_now=_(_WHAT_NOW))) from error
         if home.inbox.exists():
             with closing(sqlite3.connect(home.inbox, timeout=10)) as inbox, inbox:
                 if inbox.execute("SELECT 1 FROM sqlite_master WHERE name = 'inbox'").fetchone():
@@ -184,7 +191,7 @@ def _reset_with_services_away(home: Home, state: State) -> None:
 
 def _begin_where_free(home: Home, with_jupyter: bool, say: Say) -> State:
     """Begin, again if another program takes a port between our look at it and our use of it."""
-    for _ in range(2):
+    for _again in range(2):
         with contextlib.suppress(PortTaken):
             return _begin(home, with_jupyter, say)
     return _begin(home, with_jupyter, say)
@@ -214,7 +221,8 @@ def _repair(home: Home, state: State, with_jupyter: bool, say: Say) -> bool:
     """Start what a running lab lacks; whether there was anything."""
     thawed = control.thaw(control.processes(state))
     if thawed:
-        say(f"thawing {', '.join(sorted({process.program for process in thawed}))} …")
+        known = ", ".join(sorted({process.program for process in thawed}))
+        say(_("thawing {known} …", known=known))
     if with_jupyter and "jupyter" not in state.programs:
         plan.add_jupyter(home, state)
     elif not thawed and not readiness.failing(state, {*_SERVERS, *state.programs}):
@@ -228,20 +236,21 @@ def _start(home: Home, state: State, say: Say) -> None:
     home.remember(state)
     if "jupyter" in state.programs:
         work.lay(ROOT, home.work)
-        addresses = {"Portal": state.portal_url, "API": state.api_url, "RabbitMQ's own page": state.management_url}
+        addresses = {"Portal": state.portal_url, "API": state.api_url, _("RabbitMQ's own page"): state.management_url}
         work.write_start(home.work, addresses)
     first = [name for name in state.programs if name not in _NEED_SERVERS]
     if first:
-        say(f"starting {' and '.join(readiness.called(name) for name in first)} …")
+        known = _(" and ").join(readiness.called(name) for name in first)
+        say(_("starting {known} …", known=known))
     _start_missing(state, first)
     readiness.wait(home, state, _SERVERS)
-    say("starting the services …")
+    say(_("starting the services …"))
     passwords = {service: home.secrets()[f"database:{service}"] for service in schema.RIGHTS}
     try:
         schema.prepare(state.database_url, passwords)
         topology.declare(state.amqp_url)
     except readiness.FAILURES as error:  # a named server may lack rights, or have other tables or queues
-        raise StackError(f"The servers could not be prepared for the lab: {error}") from error
+        raise StackError(_("The servers could not be prepared for the lab: {error}", error=error)) from error
     _start_missing(state, _NEED_SERVERS)
     readiness.wait(home, state, state.programs)
 

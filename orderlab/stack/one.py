@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+from orderlab.language import _
 from orderlab.stack import control, readiness
 from orderlab.stack.home import Home, StackError, State
 from orderlab.stack.lifecycle import attached
@@ -53,5 +54,11 @@ def start(path: Path, program: str, *, seconds: float = 60.0) -> None:
 
 def _processes(state: State, program: str) -> list[control.Process]:
     if program not in state.programs:
-        raise StackError(f"There is no {program!r} in this lab. There are: {', '.join(state.programs)}.")
+        raise StackError(
+            _(
+                "There is no {program!r} in this lab. There are: {known}.",
+                program=program,
+                known=", ".join(state.programs),
+            )
+        )
     return control.processes(state, program)

@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from orderlab.language import _
 from orderlab.stack import control, programs, readiness
 from orderlab.stack.candidate import Candidate, NotUsed, Trouble
 from orderlab.stack.home import Home, StackError, State, write_private
@@ -58,7 +59,11 @@ def look_at(path: Path, program: str, file: Path) -> Candidate:
     for node in ast.walk(tree):
         for module in _imported(node):
             if module.split(".")[0] == "orderlab" and module != MAY_IMPORT:
-                said = f"Of orderlab a program of your own imports {MAY_IMPORT}, and not {module}."
+                said = _(
+                    "Of orderlab a program of your own imports {may_import}, and not {module}.",
+                    may_import=MAY_IMPORT,
+                    module=module,
+                )
                 raise NotUsed(candidate.at(getattr(node, "lineno", None), said))
     running = subprocess.Popen(
         [*candidate.command, "--try"],
@@ -72,14 +77,14 @@ def look_at(path: Path, program: str, file: Path) -> Candidate:
     try:
         ended = _imported_in_time(running, candidate.begun)
     except subprocess.TimeoutExpired:
-        line, _ = candidate.where(running.pid)
-        said = f"The file is not imported after {LOAD:g} s: this does not come to an end."
+        line, _said = candidate.where(running.pid)
+        said = _("The file is not imported after {load:g} s: this does not come to an end.", load=LOAD)
         raise NotUsed(candidate.at(line, said)) from None
     finally:
         _end(running)
     if ended:
         raise NotUsed(
-            candidate.trouble() or candidate.at(candidate.stack(), "Its process ended while it was imported.")
+            candidate.trouble() or candidate.at(candidate.stack(), _("Its process ended while it was imported."))
         )
     return candidate
 
@@ -160,26 +165,32 @@ def _until_ready(home: Home, state: State, candidate: Candidate) -> None:
         if found := candidate.trouble():
             raise NotUsed(found)
         if died(home.path, program, first):
-            raise NotUsed(candidate.at(candidate.stack(), "Its process ended as soon as it was started."))
+            raise NotUsed(candidate.at(candidate.stack(), _("Its process ended as soon as it was started.")))
         if candidate.begun.exists():
             end = min(end, time.monotonic() + READY)
         if time.monotonic() > end:
-            line, _ = candidate.where(first[0]) if first else (None, "")
-            raise NotUsed(candidate.at(line, f"It is not ready after {READY:g} s: {reasons[program]}."))
+            line, _said = candidate.where(first[0]) if first else (None, "")
+            raise NotUsed(
+                candidate.at(
+                    line, _("It is not ready after {ready:g} s: {reasons}.", ready=READY, reasons=reasons[program])
+                )
+            )
         time.sleep(0.05)
 
 
 def _read(program: str, file: Path) -> str:
     if program not in REPLACEABLE:
-        raise StackError(f"Only {', '.join(REPLACEABLE)} can be your own, and not {program}.")
+        raise StackError(
+            _("Only {known} can be your own, and not {program}.", known=", ".join(REPLACEABLE), program=program)
+        )
     try:
         if file.stat().st_size > LARGEST:
-            raise StackError(f"{file} is too large for a program.")
+            raise StackError(_("{file} is too large for a program.", file=file))
         return file.read_text("utf-8")
     except OSError as error:
-        raise StackError(f"{file} can't be read: {error.strerror}.") from None
+        raise StackError(_("{file} can't be read: {strerror}.", file=file, strerror=error.strerror)) from None
     except UnicodeDecodeError:
-        raise StackError(f"{file} is no text in UTF-8.") from None
+        raise StackError(_("{file} is no text in UTF-8.", file=file)) from None
 
 
 def _imported(node: ast.AST) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import psutil  # type: ignore[import-untyped]
 
+from orderlab.language import _
 from orderlab.stack.home import StackError
 
 PREFERRED = {
@@ -59,11 +60,18 @@ def _choose(choice: Choice, names: Iterable[str], remembered: dict[str, int]) ->
                 break
             os.close(lock)
         else:
-            raise StackError("No free port was found between 20000 and 30000. Stop what listens there.")
+            raise StackError(_("No free port was found between 20000 and 30000. Stop what listens there."))
         choice.ports[name] = port
         choice.locks.append(lock)
         if before and before != port:
-            choice.lines.append(f"Port {before} is taken by another program: {name} is at {port} now.")
+            choice.lines.append(
+                _(
+                    "Port {before} is taken by another program: {name} is at {port} now.",
+                    before=before,
+                    name=name,
+                    port=port,
+                )
+            )
 
 
 def is_free(port: int) -> bool:

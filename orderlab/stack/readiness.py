@@ -15,6 +15,7 @@ from kombu.utils.url import parse_url
 
 from orderlab import topology
 from orderlab.identity import HEADER
+from orderlab.language import N_, _
 from orderlab.stack import control, ports, supervisor
 from orderlab.stack.home import Home, PortTaken, StackError, State
 
@@ -22,7 +23,7 @@ _CALLED = {
     "postgresql": "PostgreSQL",
     "rabbitmq": "RabbitMQ",
     "orders-api": "the Orders API",
-    "portal": "the portal",
+    "portal": N_("the portal"),
     "jupyter": "JupyterLab",
 }
 Check = Callable[[], None]
@@ -50,7 +51,7 @@ def consumes(state: State, name: str, *queues: Queue) -> None:
     try:
         for queue, counted in topology.count(connection.channel(), queues).items():
             if counted.consumers < state.scale.get(name, 1):
-                raise ConnectionError(f"{name} does not consume {queue} yet")
+                raise ConnectionError(_("{name} does not consume {queue} yet", name=name, queue=queue))
     finally:
         connection.close()
 
@@ -59,7 +60,7 @@ def own(state: State, url: str) -> None:
     """A health check that must be answered with success, and with this lab's id; raise `httpx.HTTPError` otherwise."""
     answer = httpx.get(url, timeout=5, trust_env=False).raise_for_status()
     if answer.headers.get(HEADER, "") != state.lab:
-        raise ConnectionError(f"{url} is another lab's")
+        raise ConnectionError(_("{url} is another lab's", url=url))
 
 
 def notebooks(state: State) -> None:
@@ -93,13 +94,13 @@ def runs(state: State, name: str, running: Iterable[control.Process]) -> None:
     """
     mine = [process for process in running if process.program == name]
     if any(process.state == control.FROZEN for process in mine):
-        raise ConnectionError("frozen by SIGSTOP; ./lab up thaws it")
+        raise ConnectionError(_("frozen by SIGSTOP; ./lab up thaws it"))
     port = state.ports.get(name)
     alive = [process for process in mine if process.state == "RUNNING" and (process.age or port)]
     if len(alive) < state.scale.get(name, 1):
-        raise ConnectionError("does not run")
+        raise ConnectionError(_("does not run"))
     if port and not all(ports.listens(process.pid, port) for process in alive):
-        raise ConnectionError(f"does not listen on port {port}")
+        raise ConnectionError(_("does not listen on port {port}", port=port))
 
 
 def checks(state: State, names: Iterable[str]) -> dict[str, Check]:
@@ -150,11 +151,23 @@ def wait(home: Home, state: State, names: Iterable[str], seconds: float = 180.0)
                 _need_port(state, process)
                 endings.setdefault(process.program, set()).add(process.ended_at)
                 if len(endings[process.program]) > _CHANCES:
-                    raise StackError(f"{called(process.program)} did not start: {_last_words(home, process.program)}")
+                    raise StackError(
+                        _(
+                            "{called} did not start: {last_words}",
+                            called=called(process.program),
+                            last_words=_last_words(home, process.program),
+                        )
+                    )
         if time.monotonic() > end:
             name, reason = next(iter(reasons.items()))
             raise StackError(
-                f"{called(name)} did not get ready in {seconds:.0f} s: {reason}: {_last_words(home, name)}"
+                _(
+                    "{called} did not get ready in {seconds:.0f} s: {reason}: {last_words}",
+                    called=called(name),
+                    seconds=seconds,
+                    reason=reason,
+                    last_words=_last_words(home, name),
+                )
             )
         time.sleep(0.05)
 
@@ -165,7 +178,14 @@ def need_named(state: State, variables: Mapping[str, str], seconds: float = 5.0)
     while reasons := failing(state, variables):
         if time.monotonic() > end:
             name, reason = next(iter(reasons.items()))
-            raise StackError(f"The {called(name)} that {variables[name]} names does not answer: {reason}")
+            raise StackError(
+                _(
+                    "The {called} that {variables} names does not answer: {reason}",
+                    called=called(name),
+                    variables=variables[name],
+                    reason=reason,
+                )
+            )
         time.sleep(0.1)
 
 
@@ -179,7 +199,13 @@ def _need_port(state: State, process: control.Process) -> None:
     for name in (process.program, *_MORE_PORTS.get(process.program, ())):
         port = state.ports.get(name)
         if port and not ports.is_free(port) and not _ours_listens(state, process.program, port):
-            raise PortTaken(f"Another program has taken port {port} from {name}. Run ./lab down, then ./lab up.")
+            raise PortTaken(
+                _(
+                    "Another program has taken port {port} from {name}. Run ./lab down, then ./lab up.",
+                    port=port,
+                    name=name,
+                )
+            )
 
 
 def _ours_listens(state: State, program: str, port: int) -> bool:
@@ -188,5 +214,5 @@ def _ours_listens(state: State, program: str, port: int) -> bool:
 
 def _last_words(home: Home, name: str) -> str:
     file = next(iter(sorted(home.logs.glob(f"{name}*.log"))), home.logs / name)
-    said = supervisor.last_words(file.read_text(errors="replace")) if file.exists() else "it said nothing"
-    return f"{said[:300]} (./lab logs {name} has the rest)"
+    said = supervisor.last_words(file.read_text(errors="replace")) if file.exists() else _("it said nothing")
+    return _("{said} (./lab logs {name} has the rest)", said=said[:300], name=name)

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from orderlab.language import _
 from orderlab.stack import control, ports
 from orderlab.stack.home import Home, PortTaken, StackError, State, write_private
 from orderlab.stack.programs import Program, ordinary
@@ -91,9 +92,14 @@ def launch(home: Home, state: State, locks: list[int]) -> None:
     end = time.monotonic() + 20
     while not control.answers(state):
         if started.poll() is not None and not ports.is_free(state.ports["supervisor"]):
-            raise PortTaken(f"Another program has taken port {state.ports['supervisor']} from the supervisor.")
+            raise PortTaken(
+                _(
+                    "Another program has taken port {supervisor} from the supervisor.",
+                    supervisor=state.ports["supervisor"],
+                )
+            )
         if started.poll() is not None or time.monotonic() > end:
-            raise StackError(f"The supervisor did not start: {last_words(said.read_text())}")
+            raise StackError(_("The supervisor did not start: {last_words}", last_words=last_words(said.read_text())))
         time.sleep(0.03)
 
 
@@ -111,4 +117,4 @@ def run_once(home: Home, program: Program, says: str = "") -> subprocess.Complet
 def last_words(text: str, lines: int = 1) -> str:
     """The last lines of a log that say something."""
     said = [line.strip() for line in text.splitlines() if line.strip()]
-    return " / ".join(said[-lines:]) or "it said nothing"
+    return " / ".join(said[-lines:]) or _("it said nothing")

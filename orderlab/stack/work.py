@@ -13,13 +13,14 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from orderlab.language import N_, _
 from orderlab.stack.home import StackError
 
 START = "START.md"
 """The page that JupyterLab opens."""
 _LAID = ".laid.json"
 
-_PAGE = """\
+_PAGE = N_("""\
 # Start here
 
 Where this lab is (written by `./lab up`, anew each time):
@@ -33,7 +34,7 @@ and nothing that you change is overwritten. `./lab notebooks --fresh` lays the c
 
 Read alongside: [the sequence](docs/sequence.md), [the glossary](docs/glossary.md), [why it is built
 so](docs/why.md). In a terminal `./lab status` tells what runs.
-"""
+""")
 
 
 def lay(source: Path, folder: Path, *, fresh: bool = False) -> list[str]:
@@ -60,7 +61,9 @@ def lay(source: Path, folder: Path, *, fresh: bool = False) -> list[str]:
             laid[name] = _digest(content)
         record.write_text(json.dumps(laid, indent=1))
     except (OSError, ValueError) as error:
-        raise StackError(f"The chapters can't be laid out in {folder}: {error}") from error
+        raise StackError(
+            _("The chapters can't be laid out in {folder}: {error}", folder=folder, error=error)
+        ) from error
     return changed
 
 
@@ -68,7 +71,7 @@ def write_start(folder: Path, addresses: Mapping[str, str]) -> None:
     """Write the page with the lab's addresses (those that are not empty) and the chapters that are there."""
     chapters = [f"- [{_title(file)}]({file.relative_to(folder)})" for file in sorted(folder.glob("[a-z][a-z]/*.ipynb"))]
     lines = [f"- {name}: <{url}>" for name, url in addresses.items() if url]
-    (folder / START).write_text(_PAGE.format(addresses="\n".join(lines), chapters="\n".join(chapters)))
+    (folder / START).write_text(_(_PAGE, addresses="\n".join(lines), chapters="\n".join(chapters)))
 
 
 def _originals(source: Path) -> Iterator[tuple[str, bytes]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orderlab.errors import LabError
+from orderlab.language import _
 from orderlab.stepping.moment import Moment
 
 FORMAT, VERSION = "orderlab run capsule", 1
@@ -33,7 +34,7 @@ def write(
     try:
         path.write_text(json.dumps(told, ensure_ascii=False, default=str), encoding="utf-8")
     except OSError as error:
-        raise LabError(f"{file} can't be written: {error.strerror}.") from None
+        raise LabError(_("{file} can't be written: {strerror}.", file=file, strerror=error.strerror)) from None
     return path
 
 
@@ -42,11 +43,18 @@ def read(file: str | Path) -> dict[str, Any]:
     try:
         told = json.loads(Path(file).read_text("utf-8"))
     except OSError as error:
-        raise LabError(f"{file} can't be read: {error.strerror}.") from None
+        raise LabError(_("{file} can't be read: {strerror}.", file=file, strerror=error.strerror)) from None
     except ValueError:
-        raise LabError(f"{file} is no run capsule: it is not JSON.") from None
+        raise LabError(_("{file} is no run capsule: it is not JSON.", file=file)) from None
     if not isinstance(told, dict) or told.get("format") != FORMAT:
-        raise LabError(f"{file} is no run capsule.")
+        raise LabError(_("{file} is no run capsule.", file=file))
     if told.get("version") != VERSION:
-        raise LabError(f"{file} is of version {told.get('version')}, and this orderlab reads version {VERSION}.")
+        raise LabError(
+            _(
+                "{file} is of version {written}, and this orderlab reads version {version}.",
+                file=file,
+                written=told.get("version"),
+                version=VERSION,
+            )
+        )
     return told

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from orderlab.language import _, ngettext
+
 Row = Mapping[str, Any]
 Tables = Mapping[str, Sequence[Row]]
 Queues = Mapping[str, Mapping[str, int]]
@@ -44,7 +46,7 @@ def stock_changes(tables: Tables, news: Sequence[Row]) -> Iterator[tuple[str, st
             moved += _MOVES.get(str(event["label"]), 0) * (2 if twice else 1)
     for item in sorted(tables.get("order_items", ()), key=lambda item: str(item["sku"])):
         if moved:
-            yield SHARED, f"{item['sku']}: reserved {moved * item['quantity']:+d}"
+            yield SHARED, _("{sku}: reserved {moved:+d}", sku=item["sku"], moved=moved * item["quantity"])
 
 
 def table_changes(before: Tables, after: Tables, news: Sequence[Row]) -> Iterator[tuple[str, str]]:
@@ -72,31 +74,38 @@ def queue_changes(before: Queues, after: Queues, died: bool) -> Iterator[tuple[s
         hand = now["in hand"] - was.get("in hand", 0)
         waiting = now["waiting"] - was.get("waiting", 0)
         if hand > 0:
-            yield name, f"+ {_messages(hand)}, delivered and not yet acknowledged"
+            yield name, _("+ {messages}, delivered and not yet acknowledged", messages=_messages(hand))
         elif hand < 0 and died:
-            yield name, f"{_messages(-hand)} back in the queue: nobody has acknowledged it"
+            yield name, _("{messages} back in the queue: nobody has acknowledged it", messages=_messages(-hand))
         elif hand < 0:
-            yield name, f"- {_messages(-hand)}, acknowledged: the broker forgets it"
+            yield name, _("- {messages}, acknowledged: the broker forgets it", messages=_messages(-hand))
         elif waiting > 0 and not died:
-            yield name, f"+ {_messages(waiting)}, waiting for a consumer"
+            yield name, _("+ {messages}, waiting for a consumer", messages=_messages(waiting))
 
 
 def _messages(count: int) -> str:
-    return "1 message" if count == 1 else f"{count} messages"
+    return ngettext("{n} message", "{n} messages", count)
 
 
 def _new(table: str, row: Row) -> str:
     if table == "orders":
         return f"{row['status']}, {row['total']} {row['currency']}, {_design(row)}"
     if table == "order_items":
-        return f"{row['quantity']} × {row['sku']} at {row['price']}"
+        return _("{quantity} × {sku} at {price}", quantity=row["quantity"], sku=row["sku"], price=row["price"])
     if table == "payments":
-        key = "the order's id" if row["idempotency_key"] else "none"
-        return f"{row['amount']} {row['currency']} with {row['payment_token']}; idempotency key: {key}"
+        key = _("the order's id") if row["idempotency_key"] else _("none")
+        return _(
+            "{amount} {currency} with {payment_token}; idempotency key: {key}",
+            amount=row["amount"],
+            currency=row["currency"],
+            payment_token=row["payment_token"],
+            key=key,
+        )
     if table == "outbox":
-        audience = f" to {row['data']['audience']}" if "audience" in row["data"] else ""
-        return f"{row['type']}{audience} from {row['source']}, {_published(row)}"
-    return f"{row['type']} to {row['audience']}, {row['status']}"
+        audience = row["data"].get("audience")
+        what = _("{type} to {audience}", type=row["type"], audience=audience) if audience else row["type"]
+        return _("{what} from {source}, {state}", what=what, source=row["source"], state=_published(row))
+    return _("{type} to {audience}", type=row["type"], audience=row["audience"]) + f", {row['status']}"
 
 
 def _changed(table: str, old: Row, new: Row) -> str:
@@ -112,13 +121,17 @@ def _changed(table: str, old: Row, new: Row) -> str:
 
 
 def _published(row: Row) -> str:
-    return "published, and marked so" if row["published"] else "not marked as published"
+    return _("published, and marked so") if row["published"] else _("not marked as published")
 
 
 def _design(row: Row) -> str:
-    on = {True: "on", False: "off"}
-    return f"outbox {on[row['design_outbox']]}, idempotent consumer {on[row['design_idempotent_consumer']]}"
+    on = {True: _("on"), False: _("off")}
+    return _(
+        "outbox {outbox}, idempotent consumer {consumer}",
+        outbox=on[row["design_outbox"]],
+        consumer=on[row["design_idempotent_consumer"]],
+    )
 
 
 def _value(value: Any) -> str:
-    return "none" if value is None else str(value)
+    return _("none") if value is None else str(value)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from orderlab.faults.model import AFTER, BEFORE
+from orderlab.language import _
 from orderlab.sequence import Outcome, find_step
 from orderlab.stepping import strands, watch
 from orderlab.stepping.watch import Halt, Watch
@@ -57,9 +58,15 @@ class Course:
         self.delivering = any(halt.strand == "worker" and not halt.at("12", BEFORE) for halt in alive)
         first = min(alive, key=strands.place, default=None)
         if first is None:  # released meanwhile
-            return "a moment ago"
+            return _("a moment ago")
         self.strand = first.strand
-        return f"{first.side} {first.step} {find_step(first.step).name}, in the {first.process}"
+        return _(
+            "{side} {step} {name}, in the {process}",
+            side=_(first.side),
+            step=first.step,
+            name=find_step(first.step).name,
+            process=first.process,
+        )
 
     def halts(self) -> list[Halt]:
         """Where the order is halted; a halt whose process was killed is no more."""

@@ -13,10 +13,12 @@ from typing import Any
 from orderlab.access.shown import Copy, claims_text
 from orderlab.drawing.drawing import Drawing, picture
 from orderlab.drawing.rows import Event, Firing
+from orderlab.language import _, spoken
 from orderlab.sequence import WEBHOOK_FAILED, find_step
 from orderlab.stepping.changes import Queues, Tables, queue_changes, table_changes
 
 
+@spoken
 @dataclass(frozen=True, repr=False)
 class Moment:
     """What there is to see after one arrow, or when something else has happened."""
@@ -40,13 +42,13 @@ class Moment:
     def title(self) -> str:
         """What the moment is about."""
         if self.arrows:
-            return " and ".join(f"{event['label']} {event['name']}" for event in self.news)
+            return _(" and ").join(f"{event['label']} {event['name']}" for event in self.news)
         if self.before:
             step = find_step(self.before)
-            return f"before {step.label} {step.name}"
+            return _("before {step}", step=f"{step.label} {step.name}")
         if self.died:
-            return "a crash"
-        return "the end" if self.ended else "no arrow"
+            return _("a crash")
+        return _("the end") if self.ended else _("no arrow")
 
     @property
     def news(self) -> Sequence[Event]:
@@ -88,23 +90,26 @@ class Moment:
         found: list[tuple[str, str]] = []
         if self.tables is not None and self.tables_before is not None:
             told = table_changes(self.tables_before, self.tables, self.news)
-            found += [(f"table {name}", said) for name, said in told]
+            found += [(_("table {name}", name=name), said) for name, said in told]
         if self.queues is not None and self.queues_before is not None:
             found += [
-                (f"queue {name}", said) for name, said in queue_changes(self.queues_before, self.queues, self.died)
+                (_("queue {name}", name=name), said)
+                for name, said in queue_changes(self.queues_before, self.queues, self.died)
             ]
         return found
 
     @property
     def details(self) -> list[tuple[str, str]]:
         """(heading, text) of what was carried: the token, the messages."""
-        found = [("the token, decoded", claims_text(self.claims))] if self.claims else []
+        found = [(_("the token, decoded"), claims_text(self.claims))] if self.claims else []
         for message in self.messages:
             text = str(Copy(message["exchange"], message["headers"], message["body"]))
             if queue := message.get("queue"):
-                found.append((f"the message to the queue {queue}, from the outbox", text.partition("\n\n")[2]))
+                found.append(
+                    (_("the message to the queue {queue}, from the outbox", queue=queue), text.partition("\n\n")[2])
+                )
             else:
-                found.append(("the message, as a queue of its own got it", text))
+                found.append((_("the message, as a queue of its own got it"), text))
         return found
 
     def __str__(self) -> str:
@@ -133,7 +138,7 @@ class Moment:
     def _nothing(self) -> list[str]:
         """What is said of an arrow that left no trace but itself."""
         quiet = self.arrows and not (self.changes or self.details or self.said)
-        return ["  No row and no queue has changed."] if quiet and self.tables is not None else []
+        return [_("  No row and no queue has changed.")] if quiet and self.tables is not None else []
 
     def as_json(self) -> dict[str, Any]:
         """For a capsule."""

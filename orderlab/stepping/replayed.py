@@ -14,6 +14,7 @@ from orderlab.access.attach import Attached
 from orderlab.access.tables import connected
 from orderlab.errors import LabError
 from orderlab.faults.model import PROCESS, Kind
+from orderlab.language import _
 from orderlab.messages import NOTIFICATION, ORDER_CONFIRMED, ORDER_CREATED, ORDER_REJECTED
 from orderlab.sequence import Outcome
 from orderlab.stepping import strands
@@ -37,7 +38,7 @@ def replayed(lab: Attached, order_id: str) -> Run:
         tables, journal = look.tables(), look.journal()
         firings = [firing for firing in look.firings() if firing["step"] is not None]
         if not tables["orders"]:
-            raise LabError(f"There is no order {order_id}.")
+            raise LabError(_("There is no order {order_id}.", order_id=order_id))
         faults = strands.meant_for(order_id, look.armed(0))
         return Run(order_id, moments(order_id, journal, firings, tables), faults, firings)
     finally:
@@ -119,7 +120,7 @@ def _said(ghosts: Sequence[Row]) -> list[str]:
     if not ghosts:
         return []
     done = ", ".join(f"{ghost['label']} {ghost['name']}" for ghost in ghosts)
-    return [f"Done, and not recorded: {done}."]
+    return [_("Done, and not recorded: {done}.", done=done)]
 
 
 class Building:
@@ -162,7 +163,7 @@ class Building:
 
     def _charge(self, event: Row) -> None:
         """The charge that was made meanwhile, twice if the step was repeated."""
-        for _ in range(2 if event["data"].get("fault") == Kind.DUPLICATE else 1):
+        for _charge in range(2 if event["data"].get("fault") == Kind.DUPLICATE else 1):
             if self._charges:
                 self.tables["payments"].append(dict(self._charges.pop(0)))
 

@@ -10,11 +10,12 @@ from orderlab.calls.checking import public
 from orderlab.drawing.drawing import Drawing
 from orderlab.errors import LabError
 from orderlab.faults.model import AFTER, BEFORE
+from orderlab.language import N_, _
 from orderlab.sequence import find_step
 from orderlab.stepping import capsule
 from orderlab.stepping.moment import Moment, names
 
-_BACK = "run.back() looks at earlier arrows again."
+_BACK = N_("run.back() looks at earlier arrows again.")
 
 
 @public
@@ -51,7 +52,9 @@ class Run:
         if self._at == len(self.moments) - 1:
             moment = self._more()
             if moment is None:
-                raise LabError(self._over or f"{self.order_id} has come to its end. {_BACK}")
+                raise LabError(
+                    self._over or _("{order_id} has come to its end. {back}", order_id=self.order_id, back=_(_BACK))
+                )
             self.moments.append(moment)
         self._at += 1
         return self.moments[self._at]
@@ -66,13 +69,24 @@ class Run:
             if called is None or self._shows(self.moments[at], called):
                 self._at = at
                 return self.moments[at]
-        raise LabError(f"There is no earlier arrow {called} to look at." if called else "There is no earlier arrow.")
+        raise LabError(
+            _("There is no earlier arrow {called} to look at.", called=called)
+            if called
+            else _("There is no earlier arrow.")
+        )
 
     def until(self, step: int | str, side: str = AFTER) -> Moment:
         """Go on until this arrow (a number, a label such as "15c", or a name) has happened, or is about to."""
         called = _called(step)
         if side not in (BEFORE, AFTER):
-            raise LabError(f"An order is halted {BEFORE!r} or {AFTER!r} a step, and not {side!r}.")
+            raise LabError(
+                _(
+                    "An order is halted {before!r} or {after!r} a step, and not {side!r}.",
+                    before=BEFORE,
+                    after=AFTER,
+                    side=side,
+                )
+            )
         before = find_step(step).label if side == BEFORE else ""
         if self._at >= 0 and (self.now.before == before if before else self._shows(self.now, called)):
             if not self._may_come_again():
@@ -80,13 +94,22 @@ class Run:
         elif not self._lies_ahead(called, before) and not self._may_come_again():
             shown = [moment for moment in self.moments[: self._at + 1] if self._shows(moment, called)]
             if shown:
-                raise LabError(f"{called} has happened already. run.back({step!r}) looks at it again.")
+                raise LabError(
+                    _("{called} has happened already. run.back({step!r}) looks at it again.", called=called, step=step)
+                )
         while True:
             moment = self._next_towards(before)
             if moment.before == before if before else self._shows(moment, called):
                 return moment
             if moment.ended or (moment.idle and self._at == len(self.moments) - 1):
-                raise LabError(f"{self.order_id} has not come to {called}. {' '.join(moment.said)}")
+                raise LabError(
+                    _(
+                        "{order_id} has not come to {called}. {why}",
+                        order_id=self.order_id,
+                        called=called,
+                        why=" ".join(moment.said),
+                    )
+                )
 
     def finish(self) -> Moment:
         """Let the order go on by itself, and look at the end; or, when nothing comes any more, at what is missing."""
@@ -95,7 +118,7 @@ class Run:
             if moment.idle or moment.ended:
                 break
         if not self.moments:
-            raise LabError("There is nothing in this run.")
+            raise LabError(_("There is nothing in this run."))
         self._at = len(self.moments) - 1
         return self.moments[-1]
 
@@ -103,7 +126,7 @@ class Run:
     def now(self) -> Moment:
         """The moment that is looked at."""
         if self._at < 0:
-            raise LabError("Nothing was looked at yet. run.next() shows the first arrow.")
+            raise LabError(_("Nothing was looked at yet. run.next() shows the first arrow."))
         return self.moments[self._at]
 
     def sequence(self) -> Drawing:
@@ -115,9 +138,14 @@ class Run:
 
     def __repr__(self) -> str:
         if not self.moments:
-            return f"{self.order_id}, about to begin"
+            return _("{order_id}, about to begin", order_id=self.order_id)
         place = self.moments[max(self._at, 0)].title
-        return f"{self.order_id}, {len(self.moments)} moments seen, looking at: {place}"
+        return _(
+            "{order_id}, {n} moments seen, looking at: {place}",
+            order_id=self.order_id,
+            n=len(self.moments),
+            place=place,
+        )
 
     def _next_towards(self, before: str) -> Moment:
         """The next moment, where a step that one wants to be halted before may be named."""

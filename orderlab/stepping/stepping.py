@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,6 +26,7 @@ from orderlab.errors import LabError
 from orderlab.faults import arming
 from orderlab.faults.model import AFTER, BEFORE, PROCESS, Kind
 from orderlab.faults.script import Planned, as_script
+from orderlab.language import N_, _
 from orderlab.order import DEMO_CUSTOMER, DEMO_ITEMS, DESIGNS, Design, Status
 from orderlab.sequence import Outcome, find_step, still_to_come
 from orderlab.stepping import strands, watch
@@ -45,8 +47,8 @@ LONGEST = 3600.0
 BREATH = 0.25
 """Seconds for which nothing is looked at, not even whether the person has interrupted."""
 
-_WENT_BY = "The order went on by itself here: what this arrow has changed was not looked at."
-_WENT_BEFORE = "This arrow was there before the order was taken up: what it has changed was not looked at."
+_WENT_BY = N_("The order went on by itself here: what this arrow has changed was not looked at.")
+_WENT_BEFORE = N_("This arrow was there before the order was taken up: what it has changed was not looked at.")
 _SETTLES = ("10", "18a", "18b", "19")  # what is written behind these is there before the next arrow is shown
 
 
@@ -85,7 +87,12 @@ class SteppingRun(Run):
             self._messages.close()
             raise
         if not taken_up:
-            threading.Thread(target=self._button, name=f"button of {order_id}", daemon=True).start()
+            threading.Thread(
+                target=copy_context().run,
+                args=(self._button,),
+                name=f"button of {order_id}",
+                daemon=True,
+            ).start()
 
     def _arm_pause(self) -> int:
         with connected(self._lab.database_url) as connection:
@@ -109,9 +116,11 @@ class SteppingRun(Run):
     def _take_up(self) -> None:
         """Take what has happened for seen, up to the arrow at which the order stands."""
         stands = self._course.take_up(self._watch.halts())
-        self.moments = passed(self.order_id, [], self._course.events, _WENT_BEFORE)
+        self.moments = passed(self.order_id, [], self._course.events, _(_WENT_BEFORE))
         self._at = len(self.moments) - 1
-        self._said.append(f"{self.order_id} was halted {stands}, and is taken up there.")
+        self._said.append(
+            _("{order_id} was halted {stands}, and is taken up there.", order_id=self.order_id, stands=stands)
+        )
 
     def __enter__(self) -> SteppingRun:
         return self
@@ -123,7 +132,9 @@ class SteppingRun(Run):
         """Let the order go on by itself, and look no more."""
         if not self._done:
             self._done = True
-            self._over = self._over or f"{self.order_id} was let go, and goes on by itself. {_BACK}"
+            self._over = self._over or _(
+                "{order_id} was let go, and goes on by itself. {back}", order_id=self.order_id, back=_(_BACK)
+            )
             try:
                 self.faults = self._armed()
                 self._go_free()
@@ -155,7 +166,7 @@ class SteppingRun(Run):
         planned, way = as_script(script), self.moments[: self._at + 1]
         if any(moment.died or moment.idle or moment.ended for moment in way):
             raise LabError(
-                "This way can't be gone again: something broke on it, or it is at its end. run.back() first."
+                _("This way can't be gone again: something broke on it, or it is at its end. run.back() first.")
             )
         self._branches += 1
         order_id = f"{self.order_id}-{self._branches}"
@@ -165,7 +176,14 @@ class SteppingRun(Run):
             for moment in way:
                 came = run.until(moment.before, BEFORE) if moment.before else run.next()
                 if came.arrows != moment.arrows:
-                    raise LabError(f"{order_id} came another way: {came.title}, and not {moment.title}.")
+                    raise LabError(
+                        _(
+                            "{order_id} came another way: {came}, and not {before}.",
+                            order_id=order_id,
+                            came=came.title,
+                            before=moment.title,
+                        )
+                    )
             with connected(self._lab.database_url) as connection:
                 for fault in planned:
                     fault.arm(connection, order_id, run._watch.connection.info.backend_pid)
@@ -186,13 +204,20 @@ class SteppingRun(Run):
     def _more(self) -> Moment | None:
         if self._ready is None and not self._done:
             try:
-                with held_back(f"Interrupted. {self.order_id} stays where it is; run.next() goes on.") as self._look:
+                with held_back(
+                    _("Interrupted. {order_id} stays where it is; run.next() goes on.", order_id=self.order_id)
+                ) as self._look:
                     if not self._free and not self._watch.owns(self._pause):
-                        self._lose(f"Another notebook has taken {self.order_id} up, or its faults were cleared.")
+                        self._lose(
+                            _(
+                                "Another notebook has taken {order_id} up, or its faults were cleared.",
+                                order_id=self.order_id,
+                            )
+                        )
                     self._ready = self._advance()
             except psycopg.OperationalError:
                 self._lose(
-                    "PostgreSQL has gone away, and this run with it. The order goes on by itself when it is back."
+                    _("PostgreSQL has gone away, and this run with it. The order goes on by itself when it is back.")
                 )
             if self._ready and self._ready.ended:
                 self.close()
@@ -299,8 +324,10 @@ class SteppingRun(Run):
         if page.shown:
             return []
         told = f": {' '.join(page.told)}" if page.told else "."
-        broke_off = f"The portal broke off ({page.error.rstrip('.')})."
-        self._said.append(f"The portal's page answers {page.status}{told}" if page.status else broke_off)
+        broke_off = _("The portal broke off ({error}).", error=page.error.rstrip("."))
+        self._said.append(
+            _("The portal's page answers {status}{told}", status=page.status, told=told) if page.status else broke_off
+        )
         there = {event["label"] for event in self._course.events}
         lost = [
             step for step in dict.fromkeys(self._course.begun) if step not in there and PROCESS[step] in watch.REQUEST
@@ -360,9 +387,11 @@ class SteppingRun(Run):
         """The end: nothing is under way any more."""
         orders = self._watch.tables()["orders"]
         self._said.append(
-            f"{strands.standing(orders[0])}. Nothing is under way any more."
+            _("{standing}. Nothing is under way any more.", standing=strands.standing(orders[0]))
             if orders
-            else f"There is no order {self.order_id}: nothing was inserted, and nothing is under way."
+            else _(
+                "There is no order {order_id}: nothing was inserted, and nothing is under way.", order_id=self.order_id
+            )
         )
         journal = [e for e in self._watch.journal() if not self._course.trace or self._course.is_mine(e)]
         place = {strands.key(event): n for n, event in enumerate(journal)}
@@ -372,7 +401,7 @@ class SteppingRun(Run):
         shown = list(self._course.events)
         end = self._moment(rest, ended=True)
         if self._free:
-            self._passed = passed(self.order_id, shown, end.events[len(shown) :], _WENT_BY)
+            self._passed = passed(self.order_id, shown, end.events[len(shown) :], _(_WENT_BY))
         return end
 
     def _missing(self, page: Pressed | None) -> list[str]:
@@ -388,15 +417,22 @@ class SteppingRun(Run):
             event["label"] == "10" for event in (*self._course.events, *self._course.news(journal))
         ):
             missing.append("10 (respond_created)")
-        missing += ["what the outbox holds"] if any(not row["published"] for row in tables["outbox"]) else []
+        missing += [_("what the outbox holds")] if any(not row["published"] for row in tables["outbox"]) else []
         pending = [row for row in tables["notifications"] if row["status"] == "pending"]
-        return [*missing, "the webhooks"] if pending else missing
+        return [*missing, _("the webhooks")] if pending else missing
 
     def _in_vain(self) -> Moment:
         orders = self._watch.tables()["orders"]
-        standing = strands.standing(orders[0]) if orders else f"there is no order {self.order_id}"
-        missing = "; ".join(self._missing(self._page()) or ["the portal's answer"])
-        self._said.append(f"Nothing has come for {self._patience:g} s: {standing}. Still missing: {missing}.")
+        standing = strands.standing(orders[0]) if orders else _("there is no order {order_id}", order_id=self.order_id)
+        missing = "; ".join(self._missing(self._page()) or [_("the portal's answer")])
+        self._said.append(
+            _(
+                "Nothing has come for {patience:g} s: {standing}. Still missing: {missing}.",
+                patience=self._patience,
+                standing=standing,
+                missing=missing,
+            )
+        )
         return self._moment()
 
     def _armed(self) -> list[Mapping[str, Any]]:

@@ -7,11 +7,20 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from orderlab.faults.model import AFTER, PROCESS, Kind
+from orderlab.language import N_, _
 from orderlab.sequence import CLIENT_STEPS, POST_ORDER, REQUEST_DEMO_TOKEN, Outcome, find_step
 from orderlab.stepping.watch import Halt, strand
 
 BEFORE_IT = {"3": REQUEST_DEMO_TOKEN, "5": POST_ORDER}
 """A request that has arrived: before the one step the other arrow is there to be seen, and still goes on."""
+
+_DONE = {
+    "kill": N_("{process} was killed (SIGKILL)."),
+    "stop": N_("{process} was stopped."),
+    "start": N_("{process} was started."),
+    "freeze": N_("{process} was frozen."),
+    "thaw": N_("{process} was thawed."),
+}
 
 _CLIENT = {step.label for step in CLIENT_STEPS}
 
@@ -44,19 +53,22 @@ def is_out(event: Mapping[str, Any]) -> bool:
 
 def standing(order: Mapping[str, Any]) -> str:
     reason = f" ({order['rejection_reason']})" if order["rejection_reason"] else ""
-    return f"{order['order_id']} is {order['status']}{reason}"
+    return _("{order_id} is {status}", order_id=order["order_id"], status=order["status"]) + reason
 
 
 def told(firing: Mapping[str, Any]) -> str:
     """One sentence about what has fired."""
     process = firing["process"]
     if firing["step"] is None:
-        done = {"kill": "killed (SIGKILL)", "stop": "stopped", "start": "started", "freeze": "frozen", "thaw": "thawed"}
-        return f"{process} was {done.get(firing['kind'], firing['kind'])}."
-    where = f"{firing['side']} {firing['step']}"
+        return _(_DONE.get(firing["kind"], N_("{process}: something was done to it.")), process=process)
+    where = f"{_(firing['side'])} {firing['step']}"
     if firing["kind"] == Kind.CRASH:
-        return f"The {process} was killed (SIGKILL) {where}. What it had in memory is gone; it is started again."
-    return f"A fault has fired: {firing['kind']} {where}, in the {process}."
+        return _(
+            "The {process} was killed (SIGKILL) {where}. What it had in memory is gone; it is started again.",
+            process=process,
+            where=where,
+        )
+    return _("A fault has fired: {kind} {where}, in the {process}.", kind=firing["kind"], where=where, process=process)
 
 
 def meant_for(order_id: str, armed: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -216,5 +216,5 @@ def _silence(evidence: Sequence[Evidence], queues: Queues) -> float:
 
 
 def _at_its_end(evidence: Evidence, judged: Judgement) -> bool:
-    """Whether all is known: acknowledged, stopped until somebody helps, or not even there."""
+    """Whether the end state is certain: acknowledged, stopped until somebody helps, or not in the tables."""
     return judged.ended or (evidence.status is None and not evidence.told)

@@ -11,18 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orderlab.faults.model import AFTER, BEFORE, DROPPABLE, ERRORS, REPEATABLE
+from orderlab.language import N_, _
 from orderlab.order import DESIGNS
 from orderlab.sequence import OTHER_STEPS, STEPS
 from orderlab.verdicts.rules import Word
 
 CRASH, FAIL, DROP, DUPLICATE, RABBITMQ, POSTGRESQL = "crash", "fail", "drop", "duplicate", "rabbitmq", "postgresql"
 KINDS = {
-    CRASH: "SIGKILL to the process that performs the step",
-    FAIL: "the error that the step would meet",
-    DROP: "the step's effect gets lost",
-    DUPLICATE: "the step's effect happens twice",
-    RABBITMQ: "SIGKILL to RabbitMQ while the order is at the step",
-    POSTGRESQL: "SIGKILL to PostgreSQL while the order is at the step",
+    CRASH: N_("SIGKILL to the process that performs the step"),
+    FAIL: N_("the error that the step would meet"),
+    DROP: N_("the step's effect gets lost"),
+    DUPLICATE: N_("the step's effect happens twice"),
+    RABBITMQ: N_("SIGKILL to RabbitMQ while the order is at the step"),
+    POSTGRESQL: N_("SIGKILL to PostgreSQL while the order is at the step"),
 }
 """The matrices by name, and what is done in a cell of each."""
 
@@ -60,7 +61,7 @@ class Expectation:
     because: str
 
     def __str__(self) -> str:
-        return " or ".join(self.words)
+        return _(" or ").join(_(word.value) for word in self.words)
 
 
 @dataclass(frozen=True)
@@ -97,159 +98,186 @@ RULES = (
         "8+ 9-",
         _NO_OUTBOX,
         _LOST,
-        "The row is committed, and nobody remembers that OrderCreated is still to be published; "
-        "the person who presses again is told that the order is there.",
+        N_(
+            "The row is committed, and nobody remembers that OrderCreated is still to be published; the "
+            "person who presses again is told that the order is there."
+        ),
     ),
-    Rule("drop", "9", _NO_OUTBOX, _LOST, "Nothing but the message itself knew of the order, and it is gone."),
+    Rule("drop", "9", _NO_OUTBOX, _LOST, N_("Nothing but the message itself knew of the order, and it is gone.")),
     Rule(
         "rabbitmq",
         "1 2 3 4- 5 6 7 8 9-",
         _NO_OUTBOX,
         _LOST,
-        "The row is committed when RabbitMQ refuses OrderCreated, and pressing again does not publish it.",
+        N_("The row is committed when RabbitMQ refuses OrderCreated, and pressing again does not publish it."),
     ),
     Rule(
         "crash",
         "9+ 10",
         _OUTBOX_ONLY,
         _DUPLICATED,
-        "The outbox had not been told that OrderCreated is out, so the relay publishes it again: an outbox promises "
-        "at least once, and each of the two deliveries charges.",
+        N_(
+            "The outbox had not been told that OrderCreated is out, so the relay publishes it again: an "
+            "outbox promises at least once, and each of the two deliveries charges."
+        ),
     ),
     Rule(
         "fail",
         "9+",
         _OUTBOX_ONLY,
         _DUPLICATED,
-        "The broker has the message but did not say so; the relay publishes it again, and each delivery charges.",
+        N_("The broker has the message but did not say so; the relay publishes it again, and each delivery charges."),
     ),
     Rule(
         "rabbitmq postgresql",
         "9+ 10",
         _OUTBOX_ONLY,
         (_CORRECT, _DUPLICATED),
-        "It is a race whether the outbox is told that OrderCreated is out before the relay takes it for forgotten; "
-        "if not, it is published twice, and each delivery charges.",
+        N_(
+            "It is a race whether the outbox is told that OrderCreated is out before the relay takes it for "
+            "forgotten; if not, it is published twice, and each delivery charges."
+        ),
     ),
     Rule(
         "postgresql",
         "8+ 9-",
         _OUTBOX_ONLY,
         (_CORRECT, _DUPLICATED),
-        "OrderCreated goes out while PostgreSQL is away; it is a race whether the outbox is told so before the relay "
-        "publishes it again.",
+        N_(
+            "OrderCreated goes out while PostgreSQL is away; it is a race whether the outbox is told so "
+            "before the relay publishes it again."
+        ),
     ),
-    Rule("duplicate", "9 12", _FORGETFUL, _DUPLICATED, "Each of the two deliveries charges."),
+    Rule("duplicate", "9 12", _FORGETFUL, _DUPLICATED, N_("Each of the two deliveries charges.")),
     # 12 to 19: the message comes again
     Rule(
         "crash fail",
         "14+ 15-",
         _FORGETFUL,
         _OVERSOLD,
-        "The stock is set aside when the message comes again, and the worker sets it aside a second time.",
+        N_("The stock is set aside when the message comes again, and the worker sets it aside a second time."),
     ),
     Rule(
         "postgresql",
         "14+ 15-",
         _FORGETFUL,
         _OVERSOLD,
-        "The charge fails with the stock set aside; the message comes again, and the stock is set aside again.",
+        N_("The charge fails with the stock set aside; the message comes again, and the stock is set aside again."),
     ),
-    Rule("duplicate", "14", _FORGETFUL, _OVERSOLD, "The statement asks for no state to start from: it works twice."),
+    Rule(
+        "duplicate", "14", _FORGETFUL, _OVERSOLD, N_("The statement asks for no state to start from: it works twice.")
+    ),
     Rule(
         "crash",
         "15c-",
         _FORGETFUL,
         _OVERSOLD,
-        "The stock was set aside in each of two deliveries, and is given back once.",
+        N_("The stock was set aside in each of two deliveries, and is given back once."),
     ),
     Rule(
         "postgresql",
         "15c-",
         _FORGETFUL,
         _OVERSOLD,
-        "The refusal can't be written; the message comes again, the stock is set aside again and given back once.",
+        N_("The refusal can't be written; the message comes again, the stock is set aside again and given back once."),
     ),
     Rule(
         "crash fail postgresql",
         "15+ 16-",
         _FORGETFUL,
         _DUPLICATED,
-        "The gateway has the money and nobody has noted it; the message comes again, and the charge has no key by "
-        "which the gateway would know it.",
+        N_(
+            "The gateway has the money and nobody has noted it; the message comes again, and the charge has "
+            "no key by which the gateway would know it."
+        ),
     ),
-    Rule("duplicate", "15", _FORGETFUL, _DUPLICATED, "Two calls without an idempotency key are two charges."),
+    Rule("duplicate", "15", _FORGETFUL, _DUPLICATED, N_("Two calls without an idempotency key are two charges.")),
     Rule(
         "duplicate",
         "16",
         _FORGETFUL,
         _DUPLICATED,
-        "The second statement stumbles over the notifications of the first, so the message comes again and is charged "
-        "again.",
+        N_(
+            "The second statement stumbles over the notifications of the first, so the message comes again "
+            "and is charged again."
+        ),
     ),
     Rule(
         "crash",
         "15c+",
         _OUTBOX_ONLY,
         _DUPLICATED,
-        "The refusal is written when the message comes again; all is done again, and both sets of messages go out.",
+        N_("The refusal is written when the message comes again; all is done again, and both sets of messages go out."),
     ),
     Rule(
         "crash",
         "15c+",
         _AS_DRAWN,
         _CORRECT,
-        "By luck: no message had gone out when it died, and the second delivery takes the stock, gives it back and "
-        "tells everybody once.",
+        N_(
+            "By luck: no message had gone out when it died, and the second delivery takes the stock, gives "
+            "it back and tells everybody once."
+        ),
     ),
     Rule(
         "crash",
         "15c+ 16+ 17-",
         _IDEMPOTENT_ONLY,
         _LOST,
-        "The order is settled, so the message that comes again is left alone, and nobody remembers what was still to "
-        "be told.",
+        N_(
+            "The order is settled, so the message that comes again is left alone, and nobody remembers what "
+            "was still to be told."
+        ),
     ),
     Rule(
         "crash",
         "17+ 18-",
         _IDEMPOTENT_ONLY,
         _LOST,
-        "The event is out; the notifications were in the memory of the process that died.",
+        N_("The event is out; the notifications were in the memory of the process that died."),
     ),
     Rule(
         "crash",
         "16+ 17 18 19-",
         _FORGETFUL,
         _DUPLICATED,
-        "The message had not been acknowledged and comes again; all is done again, the charge too.",
+        N_("The message had not been acknowledged and comes again; all is done again, the charge too."),
     ),
     Rule(
-        "fail", "16+", _IDEMPOTENT_ONLY, _LOST, "It was written, but the worker was told otherwise and stopped there."
+        "fail",
+        "16+",
+        _IDEMPOTENT_ONLY,
+        _LOST,
+        N_("It was written, but the worker was told otherwise and stopped there."),
     ),
-    Rule("fail", "16+", _FORGETFUL, _DUPLICATED, "It was written and the worker was told otherwise: it begins anew."),
+    Rule(
+        "fail", "16+", _FORGETFUL, _DUPLICATED, N_("It was written and the worker was told otherwise: it begins anew.")
+    ),
     Rule(
         "fail",
         "17- 17+ 18-",
         _IDEMPOTENT_ONLY,
         _LOST,
-        "The worker gives up at the broker's error; when the message comes again the order is settled and left alone.",
+        N_(
+            "The worker gives up at the broker's error; when the message comes again the order is settled "
+            "and left alone."
+        ),
     ),
     Rule(
         "fail",
         "17 18",
         _AS_DRAWN,
         _DUPLICATED,
-        "The worker gives up at the broker's error; the message comes again, and is charged again.",
+        N_("The worker gives up at the broker's error; the message comes again, and is charged again."),
     ),
-    Rule("fail", "19-", _FORGETFUL, _DUPLICATED, "The message that could not be acknowledged comes again."),
-    Rule("drop", "17 18", _NO_OUTBOX, _LOST, "The worker believes that it has told, and keeps no copy."),
+    Rule("fail", "19-", _FORGETFUL, _DUPLICATED, N_("The message that could not be acknowledged comes again.")),
+    Rule("drop", "17 18", _NO_OUTBOX, _LOST, N_("The worker believes that it has told, and keeps no copy.")),
     Rule(
         "drop",
         "19",
         _FORGETFUL,
         _DUPLICATED,
-        "The broker holds the message for unacknowledged, and delivers it again when the worker is restarted.",
+        N_("The broker holds the message for unacknowledged, and delivers it again when the worker is restarted."),
     ),
     # RabbitMQ away under the worker: what it can't publish, and a message that comes again
     Rule(
@@ -257,37 +285,42 @@ RULES = (
         "12 13 14 15 15c 16 17-",
         _IDEMPOTENT_ONLY,
         _LOST,
-        "The order is settled in PostgreSQL while RabbitMQ is away; when the message comes again it is left alone.",
+        N_("The order is settled in PostgreSQL while RabbitMQ is away; when the message comes again it is left alone."),
     ),
-    Rule("rabbitmq", "17+ 18-", _IDEMPOTENT_ONLY, _LOST, "The event is out; the notifications find no broker."),
+    Rule("rabbitmq", "17+ 18-", _IDEMPOTENT_ONLY, _LOST, N_("The event is out; the notifications find no broker.")),
     Rule(
         "rabbitmq",
         "15c",
         _AS_DRAWN,
         _CORRECT,
-        "By luck: nothing could be told in the first delivery, and the second does all of it again, once.",
+        N_("By luck: nothing could be told in the first delivery, and the second does all of it again, once."),
     ),
     Rule(
         "rabbitmq",
         "12 13 14 15 15c 16 17 18 19-",
         _FORGETFUL,
         _DUPLICATED,
-        "The broker forgets with the connection that the worker has the message, and delivers it again.",
+        N_("The broker forgets with the connection that the worker has the message, and delivers it again."),
     ),
 )
 """The prediction, but for what comes through."""
 
 MENDED = (
-    "rabbitmq, after 4, on no-outbox and as-drawn: predicted lost, as after 3 and 5, and it came through. As the "
-    "portal sees it a request ends with its answer, so the order has been published by then.",
+    N_(
+        "rabbitmq, after 4, on no-outbox and as-drawn: predicted lost, as after 3 and 5, and it came "
+        "through. As the portal sees it a request ends with its answer, so the order has been published "
+        "by then."
+    ),
 )
 """Predictions that a first run has proved wrong, and why."""
 
 COMES_THROUGH = {
-    "default": "What was not done is done when the message, the outbox or the person comes again; what was done, once.",
-    "no-outbox": "Nothing that is still to be told was only in memory.",
-    "no-idempotent-consumer": "The message does not come again with the work half done.",
-    "as-drawn": "Nothing is only in memory, and the message does not come again with the work half done.",
+    "default": N_(
+        "What was not done is done when the message, the outbox or the person comes again; what was done, once."
+    ),
+    "no-outbox": N_("Nothing that is still to be told was only in memory."),
+    "no-idempotent-consumer": N_("The message does not come again with the work half done."),
+    "as-drawn": N_("Nothing is only in memory, and the message does not come again with the work half done."),
 }
 """Why an order is correct where no rule speaks of it, by design."""
 
@@ -298,7 +331,7 @@ def expect(cell: Cell) -> Expectation:
         if rule.fits(cell):
             return Expectation(rule.word if isinstance(rule.word, tuple) else (rule.word,), rule.because)
     if cell.kind == FAIL and cell.step == "5":
-        return Expectation((_CORRECT,), "The person is refused: there is no order, and nobody was told of one.")
+        return Expectation((_CORRECT,), N_("The person is refused: there is no order, and nobody was told of one."))
     return Expectation((_CORRECT,), COMES_THROUGH[cell.design])
 
 

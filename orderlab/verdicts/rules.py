@@ -9,7 +9,7 @@ The rules, worst first. More than one can hold; the worst is the verdict.
   for the fanout, or the notification of an audience (also one that was given up). An order of which somebody was told
   (200, 201) and that is not in the tables is lost as a whole.
 - **oversold**: stock is not exact: the order holds more, or less, than its state entitles it to.
-- **stuck**: a message is there and does not get on: in `orders.dead`, halted at a gate, or still in the outbox, a
+- **stuck**: a message is there but makes no progress: in `orders.dead`, halted at a gate, or still in the outbox, a
   queue or a consumer's hands when patience has run out.
 - **correct**: none of these. So is an order that is not there and of which nobody was told: the person saw that it
   failed.
@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from orderlab.language import N_, Said, _
 from orderlab.messages import AUDIENCES, NOTIFICATION, ORDER_CONFIRMED, ORDER_CREATED, ORDER_REJECTED
 from orderlab.order import Design, Status
 from orderlab.sequence import Outcome
@@ -33,11 +34,11 @@ Event = Mapping[str, Any]
 class Word(StrEnum):
     """What an order's end state amounts to, from good to worst."""
 
-    CORRECT = "correct"
-    STUCK = "stuck"
-    OVERSOLD = "oversold"
-    LOST = "lost"
-    DUPLICATED = "duplicated"
+    CORRECT = N_("correct")
+    STUCK = N_("stuck")
+    OVERSOLD = N_("oversold")
+    LOST = N_("lost")
+    DUPLICATED = N_("duplicated")
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Finding:
     steps: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.word}: {self.what}"
+        return f"{_(self.word.value)}: {_(self.what)}"
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def judge(evidence: Evidence) -> Judgement:
     if stopped:  # until somebody helps
         return Judgement((*findings, *stopped), (), ended=True)
     if evidence.status is None:
-        lost = (Finding(Word.LOST, "the order: somebody was told of it, and it is not there"),)
+        lost = (Finding(Word.LOST, Said("the order: somebody was told of it, and it is not there")),)
         return Judgement(lost if evidence.told else (), (), ended=False)
     waits = list[Finding]()
     for rule in (_unpublished, _unsettled, _unheard, _unnotified):
@@ -120,14 +121,16 @@ def judge(evidence: Evidence) -> Judgement:
 
 def _duplicated(e: Evidence) -> Iterable[Finding]:
     if e.charges > 1:
-        yield Finding(Word.DUPLICATED, f"charged {e.charges} times", ("12", "15"))
+        yield Finding(Word.DUPLICATED, Said("charged {n} times", n=e.charges), ("12", "15"))
     elif e.charges and e.status is Status.REJECTED:
-        yield Finding(Word.DUPLICATED, "charged, although it is REJECTED", ("15", "16"))
+        yield Finding(Word.DUPLICATED, Said("charged, although it is REJECTED"), ("15", "16"))
     for audience in AUDIENCES:
         ids = _delivered(e, audience)
         if len(ids) > 1:
             yield Finding(
-                Word.DUPLICATED, f"{audience} notified under {len(ids)} ids", ("12", "16", _webhook(audience))
+                Word.DUPLICATED,
+                Said("{audience} notified under {n} ids", audience=audience, n=len(ids)),
+                ("12", "16", _webhook(audience)),
             )
 
 
@@ -137,7 +140,9 @@ def _oversold(e: Evidence) -> Iterable[Finding]:
     holds -= sum(e.wants * _times(e, event) for event in _went_well(e, "15c"))
     right = e.wants if e.status in (Status.INVENTORY_RESERVED, Status.CONFIRMED) else 0
     if holds != right:
-        yield Finding(Word.OVERSOLD, f"{holds} set aside, {right} would be right", ("14", "15c"))
+        yield Finding(
+            Word.OVERSOLD, Said("{holds} set aside, {right} would be right", holds=holds, right=right), ("14", "15c")
+        )
 
 
 def _times(e: Evidence, event: Event) -> int:
@@ -151,29 +156,40 @@ def _times(e: Evidence, event: Event) -> int:
 
 def _stopped(e: Evidence) -> Iterable[Finding]:
     if e.dead is not None:
-        yield Finding(Word.STUCK, f"dead: {e.dead}", ("12",))
+        yield Finding(Word.STUCK, Said("dead: {reason}", reason=e.dead), ("12",))
     for halt in e.halts:
-        yield Finding(Word.STUCK, f"halted {halt['side']} {halt['step']} in {halt['process']}")
+        yield Finding(
+            Word.STUCK,
+            Said(
+                "halted {side} {step} in {process}", side=Said(halt["side"]), step=halt["step"], process=halt["process"]
+            ),
+        )
 
 
 def _unpublished(e: Evidence) -> Iterable[Finding]:
     for message in e.outbox:
         if not message["published"]:
-            yield Finding(Word.STUCK, f"{_called(message['type'], message['audience'])} is still in the outbox")
+            yield Finding(
+                Word.STUCK, Said("{what} is still in the outbox", what=_called(message["type"], message["audience"]))
+            )
 
 
 def _unsettled(e: Evidence) -> Iterable[Finding]:
     """RECEIVED and INVENTORY_RESERVED: what will move it?"""
     if e.queued:
-        yield Finding(Word.STUCK, f"{ORDER_CREATED} {e.queued}", ("9",))
+        yield Finding(Word.STUCK, Said("{message} {where}", message=ORDER_CREATED, where=e.queued), ("9",))
     if e.status is None or e.status.final or e.queued:
         return
     if e.deliveries and _acked(e):
-        yield Finding(Word.LOST, f"{ORDER_CREATED}: it was acknowledged, and the work was not done", ("12", "19"))
+        yield Finding(
+            Word.LOST,
+            Said("{message}: it was acknowledged, and the work was not done", message=ORDER_CREATED),
+            ("12", "19"),
+        )
     elif e.deliveries:
-        yield Finding(Word.STUCK, f"{ORDER_CREATED} is still in a worker's hands", ("12",))
+        yield Finding(Word.STUCK, Said("{message} is still in a worker's hands", message=ORDER_CREATED), ("12",))
     elif _published(e, ORDER_CREATED, "9"):
-        yield Finding(Word.STUCK, f"{ORDER_CREATED} is on its way to a worker", ("9",))
+        yield Finding(Word.STUCK, Said("{message} is on its way to a worker", message=ORDER_CREATED), ("9",))
     elif not any(message["type"] == ORDER_CREATED for message in e.outbox):
         yield Finding(Word.LOST, ORDER_CREATED, ("8", "9"))
 
@@ -190,10 +206,10 @@ def where_queued(e: Evidence, waiting: int, consumed: bool, accounted: int) -> s
     sent = max(sent, any(message["type"] == ORDER_CREATED and message["published"] for message in e.outbox))
     acked = len({event["attempt"] for event in _went_well(e, "19") if event["data"].get("fault") != "drop"})
     if sent > e.deliveries or (e.deliveries > acked and not consumed):
-        return "is still in its queue"
+        return Said("is still in its queue")
     unaccounted = not e.deliveries and not any(message["type"] == ORDER_CREATED for message in e.outbox)
     if unaccounted and not _went_well(e, "9") and waiting > accounted:
-        return "may be in its queue, where a message lies that nothing accounts for"
+        return Said("may be in its queue, where a message lies that nothing accounts for")
     return ""
 
 
@@ -207,7 +223,7 @@ def _unheard(e: Evidence) -> Iterable[Finding]:
     if event is None:
         return
     if e.status is Status.CONFIRMED and not e.charges:
-        yield Finding(Word.LOST, "the charge", ("15", "16"))
+        yield Finding(Word.LOST, Said("the charge"), ("15", "16"))
     if not (_published(e, event, "17") or any(message["type"] == event for message in e.outbox)):
         yield Finding(Word.LOST, event, ("16", "17"))
 
@@ -222,9 +238,11 @@ def _unnotified(e: Evidence) -> Iterable[Finding]:
         rows = [row for row in e.notifications if row["audience"] == audience]
         what = _called(NOTIFICATION, audience)
         if rows and all(row["status"] == "failed" for row in rows):
-            yield Finding(Word.LOST, f"{what}: {rows[-1]['reason']}", (_webhook(audience),))
+            yield Finding(
+                Word.LOST, Said("{what}: {reason}", what=what, reason=rows[-1]["reason"]), (_webhook(audience),)
+            )
         elif any(message["audience"] == audience for message in e.outbox) or _sent(e, "18"):
-            yield Finding(Word.STUCK, f"{what} is still on its way", ("18",))
+            yield Finding(Word.STUCK, Said("{what} is still on its way", what=what), ("18",))
         else:
             yield Finding(Word.LOST, what, ("16", "18"))
 
@@ -264,7 +282,7 @@ def _delivered(e: Evidence, audience: str) -> set[str]:
 
 
 def _called(kind: str, audience: str | None) -> str:
-    return f"the notification of {audience}" if kind == NOTIFICATION else kind
+    return Said("the notification of {audience}", audience=audience) if kind == NOTIFICATION else kind
 
 
 def _webhook(audience: str) -> str:

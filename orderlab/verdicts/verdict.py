@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orderlab.language import _, spoken
 from orderlab.order import Status
 from orderlab.verdicts.rules import Event, Evidence, Finding, Word, judge
 
 
+@spoken
 @dataclass(frozen=True)
 class Verdict:
     """The verdict on one order, what it rests on, and the events and firings that show why."""
@@ -38,8 +40,8 @@ class Verdict:
         return "; ".join(str(found) for found in self.findings)
 
     def __str__(self) -> str:
-        stands = f" ({self.status})" if self.status else " (not there)"
-        lines = [f"{self.order_id}{stands}: {self.word}"]
+        stands = f" ({self.status})" if self.status else _(" (not there)")
+        lines = [f"{self.order_id}{stands}: {_(self.word.value)}"]
         lines += [f"  {found}" for found in self.findings]
         if self.findings:
             lines += [f"    {line}" for line in self._why()]
@@ -50,13 +52,13 @@ class Verdict:
     def _why(self) -> list[str]:
         """Firings and events by the time at which they happened."""
         happened = [
-            (str(f["at"]), f"{f['kind']:>5} {f['side'] or ''} {f['step'] or f['process']}") for f in self.firings
+            (str(f["at"]), f"{f['kind']:>5} {_(f['side'] or '')} {f['step'] or f['process']}") for f in self.firings
         ]
         happened += [
             (str(event["started_at"]), f"{event['label']:>5} {event['name']} [{event['outcome']}]")
             for event in self.events
         ]
-        return [line for _, line in sorted(happened)]
+        return [line for _at, line in sorted(happened)]
 
 
 SETTLED_AFTER = 2.0

@@ -35,7 +35,7 @@ class Command:
         self.home = home
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ORDERLAB_")}
         run = {name: os.environ[name] for name in ("ORDERLAB_TEST_RUN",) if name in os.environ}
-        self.environment = kept | run | {"ORDERLAB_HOME": str(home)}
+        self.environment = kept | run | {"ORDERLAB_HOME": str(home), "ORDERLAB_LANGUAGE": "en"}
 
     def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-P", "-m", "orderlab.cli", *words]

@@ -31,7 +31,7 @@ README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
 PROGRAMS_THAT_OTHERS_MAKE = {"jupyter", "postgresql", "rabbitmq"}
-SET_BY_HAND = {"ORDERLAB_HOME", "ORDERLAB_PYTHON"}
+SET_BY_HAND = {"ORDERLAB_HOME", "ORDERLAB_PYTHON", "ORDERLAB_LANGUAGE"}
 
 
 def anchors(file: Path) -> set[str]:
@@ -136,6 +136,7 @@ def test_the_glossary_has_each_setting() -> None:
     settings = {f"ORDERLAB_{name.upper()}" for name in Settings.__dataclass_fields__}
     assert rows(section(GLOSSARY, "Settings")) == settings | SET_BY_HAND
     code = (ROOT / "lab").read_text() + (ROOT / "orderlab/stack/home.py").read_text()
+    code += (ROOT / "orderlab/language/language.py").read_text()
     assert [name for name in SET_BY_HAND if name not in code] == []
 
 

@@ -368,7 +368,7 @@ def test_faults_are_kept_with_the_orders_they_can_hit() -> None:
 
 
 def test_what_the_page_says_is_wrong_is_read_from_it() -> None:
-    page = '<p class="error" id="order_id-error">Taken.</p><p lang="en">It says so.</p><p>Not this.</p>'
+    page = '<p class="error" id="order_id-error">Taken.</p><p class="problem">It says so.</p><p>Not this.</p>'
     assert _TOLD.findall(page) == ["Taken.", "It says so."]
 
 

@@ -13,13 +13,12 @@ from xml.etree import ElementTree
 
 import httpx
 import pytest
-from babel.messages.mofile import read_mo
 from flask import Flask
 
 from orderlab.client import ApiProblem, OrdersClient
 from orderlab.drawing.colours import fingerprint
 from orderlab.drawing.words import SPANISH
-from orderlab.portal import create_app, translate
+from orderlab.portal import create_app
 from orderlab.portal.parts import Reader
 from orderlab.settings import MissingSetting, Settings
 from tests import contract
@@ -60,22 +59,6 @@ def test_every_page_links_to_what_the_api_says_of_itself(app: Flask, language: s
     for name, said in zip(("openapi", "asyncapi"), words, strict=True):
         assert f'<a href="/{name}.json">{said}</a>' in page
         assert app.test_client().get(f"/{name}.json").json == {name: "3"}
-
-
-def test_every_text_has_its_spanish_and_the_compiled_file_is_current() -> None:
-    catalog = translate.spanish()
-    there = {message.id for message in catalog if message.id}
-    assert there == {m.id for m in translate.gathered() if m.id}, "run: python -m orderlab.portal.translate"
-    assert translate.untranslated(catalog) == []
-    with translate.MO.open("rb") as file:
-        compiled = {message.id: message.string for message in read_mo(file) if message.id}
-    assert compiled == {message.id: message.string for message in catalog if message.id}
-
-
-def test_a_translation_keeps_the_places_where_values_go() -> None:
-    for message in translate.spanish():
-        if message.id:
-            assert re.findall(r"%\(\w+\)s", message.id) == re.findall(r"%\(\w+\)s", message.string)
 
 
 @pytest.mark.parametrize("path", ["/", "/inbox", "/orders/none", "/nowhere", "/health", "/static/portal.js"])
