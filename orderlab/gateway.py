@@ -8,21 +8,16 @@ from collections import Counter
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from orderlab.errors import GatewayError
-from orderlab.order import OrderInHand
+from orderlab.order import PAYMENT_TOKENS, OrderInHand
 from orderlab.sequence import Outcome
 from orderlab.store import Store
 
-DECLINED = {"tok_declined", "tok_insufficient_funds", "tok_expired_card"}
-FAILURES = 2
-"""How often the gateway fails for `tok_gateway_error` before it works."""
 FIRST_PAUSE = 0.05
 """Seconds before the second call; then twice that, and so on."""
-SLOW = 2.0
-"""Seconds that `tok_slow` takes."""
 
 
 class Gateway:
-    """Charges a payment token; the charge is entered in the gateway's own ledger, the table `payments`."""
+    """Charges a payment token, as its `Card` says; a charge is entered in the gateway's own ledger, `payments`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -45,12 +40,13 @@ class Gateway:
         )(self._call, order, idempotency_key)
 
     def _call(self, order: OrderInHand, idempotency_key: str | None) -> Outcome:
-        if order.payment_token in DECLINED:
+        card = PAYMENT_TOKENS[order.payment_token]
+        if card.declined:
             return Outcome.DECLINED
-        if order.payment_token == "tok_gateway_error" and self._failures[order.order_id] < FAILURES:
+        if self._failures[order.order_id] < card.failures:
             self._failures[order.order_id] += 1
             raise GatewayError
         self._failures.pop(order.order_id, None)
-        if order.payment_token == "tok_slow":
-            time.sleep(SLOW)
+        if card.seconds:
+            time.sleep(card.seconds)
         return self._store.charge(order, idempotency_key)

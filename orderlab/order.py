@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from orderlab.errors import FieldProblem, InvalidOrder
-from orderlab.language import _
+from orderlab.language import N_, _
 
 CURRENCY = "EUR"
 MAX_ITEMS = 50
@@ -24,14 +24,26 @@ LARGEST_PAGE = 100
 _ORDER_ID = re.compile(ORDER_ID, re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
-PAYMENT_TOKENS = {
-    "tok_ok": "charged",
-    "tok_declined": "declined: the bank says no",
-    "tok_insufficient_funds": "declined: not enough money",
-    "tok_expired_card": "declined: the card has expired",
-    "tok_gateway_error": "the gateway fails twice, then charges",
-    "tok_slow": "charged, after two seconds",
+
+@dataclass(frozen=True)
+class Card:
+    """What the simulated gateway does with a payment token. What it `means` is said in the portal's form."""
+
+    means: str
+    declined: bool = False
+    failures: int = 0  # calls that fail before one works
+    seconds: float = 0.0  # that a call takes
+
+
+PAYMENT_TOKENS: Mapping[str, Card] = {
+    "tok_ok": Card(N_("works")),
+    "tok_declined": Card(N_("declined by the bank"), declined=True),
+    "tok_insufficient_funds": Card(N_("declined: not enough money"), declined=True),
+    "tok_expired_card": Card(N_("declined: the card has expired"), declined=True),
+    "tok_gateway_error": Card(N_("the gateway fails twice, then it works"), failures=2),
+    "tok_slow": Card(N_("works, but takes two seconds"), seconds=2.0),
 }
+"""Every payment token there is, in the manner of test cards. A new one is added here, and translated."""
 
 
 class Status(StrEnum):

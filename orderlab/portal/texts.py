@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
 
-from orderlab.order import Status
+from orderlab.order import PAYMENT_TOKENS, Status
 
 STATUS = {
     Status.RECEIVED: _("Received: the order is stored and on its way to the worker."),
@@ -45,14 +45,7 @@ REJECTION = {
 
 AUDIENCE = {"operations": _("Operations"), "customer": _("Customer")}
 
-PAYMENT = {
-    "tok_ok": _("works"),
-    "tok_declined": _("declined by the bank"),
-    "tok_insufficient_funds": _("declined: not enough money"),
-    "tok_expired_card": _("declined: the card has expired"),
-    "tok_gateway_error": _("the gateway fails twice, then it works"),
-    "tok_slow": _("works, but takes two seconds"),
-}
+PAYMENT = {token: _(card.means) for token, card in PAYMENT_TOKENS.items()}
 
 DESIGN = {
     "default": _("all on: outbox and idempotent consumer"),

@@ -17,7 +17,7 @@ from random import Random
 import simpy
 
 from orderlab.language import _
-from orderlab.order import Status
+from orderlab.order import PAYMENT_TOKENS, Card, Status
 from orderlab.sequence import Outcome
 from orderlab.simulation.broker import Consumer, Message, Program, Queue, Work
 from orderlab.simulation.calibration import LABELS, Calibration, Draw
@@ -36,11 +36,15 @@ from orderlab.simulation.scenario import Scenario
 from orderlab.simulation.tables import DepthRow, EventRow, OrderRow, Table
 from orderlab.simulation.troubles import BrokerOutage, SlowGateway, Trouble, WorkerCrash
 
-GATEWAY_TAKES = {"tok_slow": 2.0, "tok_gateway_error": 0.15}
-"""Seconds that a payment takes besides, by its token; a test holds them to the gateway."""
-DECLINED = {"tok_declined", "tok_insufficient_funds", "tok_expired_card"}
+FIRST_PAUSE = 0.05
+"""Seconds before the gateway is called a second time; then twice that, and so on. A test holds it to the gateway."""
 
 NEVER = math.inf
+
+
+def gateway_takes(card: Card) -> float:
+    """Seconds that a payment takes besides: the gateway's own, and the pauses between calls that fail."""
+    return card.seconds + FIRST_PAUSE * ((1 << card.failures) - 1)
 
 
 @dataclass(frozen=True)
@@ -321,7 +325,7 @@ class _Shop:
         now = self.env.now
         reserved = order.reserved_at <= now
         short = not reserved and any(self.stock[sku] < quantity for sku, quantity in order.needs)
-        declined = order.token in DECLINED and not short
+        declined = PAYMENT_TOKENS[order.token].declined and not short
         path = worker_path(
             again=attempt > 1, reserved=reserved, paid=order.paid_at <= now, short=short, declined=declined
         )
@@ -329,7 +333,7 @@ class _Shop:
         seconds, end = list(self._draw(path)), now
         for nth, (label, outcome) in enumerate(path[:-3]):
             if label == "15" and outcome is not Outcome.ALREADY_DONE:
-                seconds[nth] += GATEWAY_TAKES.get(order.token, 0.0)
+                seconds[nth] += gateway_takes(PAYMENT_TOKENS[order.token])
                 seconds[nth] += sum(t.seconds for t in self.slow if t.at <= end < t.at + t.lasts)
             end += seconds[nth]
             if label == "14" and not reserved:

@@ -11,6 +11,7 @@ import ciw
 import pytest
 
 from orderlab import gateway
+from orderlab.order import PAYMENT_TOKENS
 from orderlab.simulation import model, theory
 from orderlab.simulation.arrivals import Constant, Poisson, Trace
 from orderlab.simulation.calibration import Draw, NothingMeasured, calibrate, constant, exponential
@@ -148,8 +149,9 @@ def test_a_calibration_counts_what_lies_between_two_steps_and_needs_something_me
 
 
 def test_the_gateway_takes_what_the_labs_gateway_takes() -> None:
-    assert model.GATEWAY_TAKES["tok_slow"] == gateway.SLOW
-    assert model.DECLINED == gateway.DECLINED
+    assert model.FIRST_PAUSE == gateway.FIRST_PAUSE
+    assert model.gateway_takes(PAYMENT_TOKENS["tok_slow"]) == 2.0
+    assert model.gateway_takes(PAYMENT_TOKENS["tok_gateway_error"]) == pytest.approx(0.05 + 0.1)
 
 
 def test_what_cannot_be_modelled_is_refused() -> None:
