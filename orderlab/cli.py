@@ -266,7 +266,7 @@ def use(what: tuple[str, ...]) -> None:
         program, sign, file = word.partition("=")
         if not sign or program not in PROGRAMS:
             raise click.UsageError(
-                f"Say which program and which file, one of {', '.join(PROGRAMS)}: worker=my_worker.py"
+                _("Say which program and which file, one of {known}: worker=my_worker.py", known=", ".join(PROGRAMS))
             )
         console.print(Text(str(lab.use(**{program: file or None}))))
     if not what:

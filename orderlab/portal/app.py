@@ -58,9 +58,7 @@ def create_app(settings: Settings, gates: Gates | None = None, client: OrdersCli
     settings.need("portal_secret", "webhook_secret")
     app = Flask(__name__)
     doors = Doors.of(settings.allowed_hosts)
-    app.before_request(
-        lambda: speak_from_now_on(_choose_language())
-    )  # errors of our own, and what the API is asked for
+    app.before_request(_speak)  # for errors, and for what the API is asked
     app.before_request(lambda: doors.check(request.environ))  # before anything else acts on the request
     app.config.update(
         SECRET_KEY=settings.portal_secret,
@@ -124,6 +122,11 @@ def _choose_language() -> str:
     most say English unasked, and the diagram's button says "Crear Pedido"."""
     chosen = session.get("lang")
     return chosen if chosen in LANGUAGES else "es"
+
+
+def _speak() -> None:
+    """Speak the page's language in this thread; a webhook comes from a program, and has no session."""
+    speak_from_now_on("en" if request.blueprint == "webhooks" else _choose_language())
 
 
 def _remember_language() -> None:

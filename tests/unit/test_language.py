@@ -117,7 +117,7 @@ _NOT_FOR_PEOPLE = re.compile(
     realm=|:\ still\ here|retry:|Bearer|^Note\ over|^note\ over|orderlab\ schema|orderlab\ run\ capsule
     |Markdown\ Preview
     |^(crash|rabbitmq|no-|[0-9])[a-z0-9c+\ -]*$
-    |^button\ of|^it\ was\ released$|^payment\ tokens$|^sequenceDiagram|wait\ timeout\ expired""",
+    |^(button|consumer)\ of|^it\ was\ released$|^payment\ tokens$|^sequenceDiagram|wait\ timeout\ expired""",
     re.VERBOSE,
 )
 _OF_DEVELOPERS = (
@@ -128,7 +128,9 @@ _OF_DEVELOPERS = (
     "services/openapi.py",  # contracts, read by programs
     "services/asyncapi.py",
     "services/__main__.py",  # programs that nobody starts by hand: their words are in logs
+    "services/connections.py",
     "services/notifier.py",
+    "services/posting.py",
     "services/worker.py",
     "services/web.py",
     "services/green.py",
