@@ -12,8 +12,9 @@ from typing import Any
 
 from orderlab.access.attach import Attached
 from orderlab.access.tables import connected
+from orderlab.drawing import story
 from orderlab.errors import LabError
-from orderlab.faults.model import PROCESS, Kind
+from orderlab.faults.model import Kind
 from orderlab.language import _
 from orderlab.messages import NOTIFICATION, ORDER_CONFIRMED, ORDER_CREATED, ORDER_REJECTED
 from orderlab.sequence import Outcome
@@ -87,22 +88,13 @@ def moments(
 
 
 def in_order(journal: Sequence[Row], crashes: Sequence[Row]) -> Iterator[Row]:
-    """The arrows in reading order, each crash behind the last arrow that its process had recorded by then."""
-    behind: dict[int, list[Row]] = {}
-    for crash in crashes:
-        mine = [
-            n
-            for n, event in enumerate(journal)
-            if PROCESS.get(str(event["label"])) == crash["process"]
-            and event["attempt"] == crash["attempt"]
-            and str(event["started_at"]) <= str(crash["at"])
-        ]
-        earlier = [n for n, event in enumerate(journal) if str(event["started_at"]) <= str(crash["at"])]
-        behind.setdefault(max(mine or earlier, default=-1), []).append(crash)
-    yield from behind.get(-1, ())
-    for n, event in enumerate(journal):
-        yield event
-        yield from behind.get(n, ())
+    """The arrows in the order in which they are drawn, causes before effects, and each crash where its process died."""
+    for strand in story.told(journal, crashes):
+        for happened in strand.happened:
+            if happened.firing is not None:
+                yield happened.firing
+            elif happened.index is not None:  # what is not recorded is told with the crash
+                yield journal[happened.index]
 
 
 def unrecorded(crash: Row, journal: Sequence[Row]) -> list[Row]:

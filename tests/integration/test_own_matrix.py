@@ -80,10 +80,10 @@ def test_a_file_that_has_changed_is_run_anew_and_one_that_cant_be_used_is_told(
     notebook: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "mine.py"
-    file.write_text(LAST.read_text())
+    file.write_text(f"{LAST.read_text()}\n# {tmp_path}\n")  # no other test has run this
     first = score_of(notebook, file, steps=(17,), side="before")
     assert first.told == "1 of 1 correct"
-    file.write_text(NAIVE.read_text())
+    file.write_text(f"{NAIVE.read_text()}\n# {tmp_path}\n")
     second = score_of(notebook, file, steps=(17,), side="before")
     assert second.told == "0 of 1 correct, 1 duplicated"
     assert capsys.readouterr().out.count("crash: 1 of 1") == 2

@@ -33,7 +33,10 @@ JOURNAL = [
     event("14", "reserve_inventory", 24, attempt=2),
     event("15", "process_payment", 26, attempt=2),
     event("16", "confirm_order", 28, attempt=2),
+    event("18", "notify", 30, attempt=2),
+    event("19", "ack_message", 34, attempt=2),
 ]
+WEBHOOK = event("18a", "webhook_delivered", 32)
 DIED = {"kind": "crash", "step": "15", "side": "after", "attempt": 1, "process": "worker", "at": at(18)}
 CRASH = {**DIED, "unwritten": [CHARGED, {**event("16", "confirm_order", 18), "ended_at": None}]}
 
@@ -62,7 +65,13 @@ def told() -> list[Moment]:
 
 def test_every_arrow_is_a_moment_the_crash_stands_where_the_process_died_and_the_end_comes_last() -> None:
     titles = [moment.title.split()[0] if not moment.died else "crash" for moment in told()]
-    assert titles == ["8", "9", "12", "14", "crash", "12", "14", "15", "16", "the"]
+    assert titles == ["8", "9", "12", "14", "crash", "12", "14", "15", "16", "18", "19", "the"]
+
+
+def test_a_webhook_comes_behind_the_delivery_that_led_to_it() -> None:
+    journal = [*JOURNAL[:4], WEBHOOK, *JOURNAL[4:]]  # in reading order it is of the first attempt
+    titles = [moment.title.split()[0] for moment in moments(ORDER_ID, journal, [CRASH], end()) if moment.arrows]
+    assert titles.index("18a") == titles.index("18") + 1
 
 
 def test_each_arrow_tells_what_it_changed() -> None:
