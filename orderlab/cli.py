@@ -23,6 +23,7 @@ from rich.text import Text
 from orderlab.errors import OrderlabError
 from orderlab.language import N_, _, default, of_terminal
 from orderlab.language.language import TRANSLATIONS
+from orderlab.shapes import EventRow
 from orderlab.stack.home import Home, StackError, default_home
 
 # The stack, docker and Lab are imported by the commands that use them: `./lab status` must not wait for all of it.
@@ -376,7 +377,7 @@ def _dead_letters() -> list[Any]:
     return dead_letters.read(stack.attached(default_home()).amqp_url)
 
 
-def _send_one_order(home: Path | None) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
+def _send_one_order(home: Path | None) -> tuple[dict[str, Any], list[EventRow], str]:
     """The order, its events, and the drawing as text."""
     from orderlab import Lab
 

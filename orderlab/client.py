@@ -16,6 +16,7 @@ from orderlab.faults.model import AFTER, BEFORE, Fault, Kind
 from orderlab.language import _, current
 from orderlab.order import is_order_id
 from orderlab.sequence import Step
+from orderlab.shapes import Journal, OrderRow, OrdersPage, ProductRow
 from orderlab.trace import baggage, new_traceparent
 
 P = ParamSpec("P")
@@ -139,30 +140,34 @@ class OrdersClient:
         answer = self._send(_BRISK, "POST", path, token, traceparent, json={"events": events})
         return int(answer.json()["accepted"])
 
-    def order(self, order_id: str, token: str) -> dict[str, Any]:
+    def order(self, order_id: str, token: str) -> OrderRow:
         """One order."""
-        return self._read(f"/orders/{quote(order_id, safe='')}", token)
+        order: OrderRow = self._read(f"/orders/{quote(order_id, safe='')}", token)
+        return order
 
-    def orders(self, token: str, limit: int = 20, after: str | None = None) -> dict[str, Any]:
+    def orders(self, token: str, limit: int = 20, after: str | None = None) -> OrdersPage:
         """A page of orders, newest first: {"orders": […], "next": an order id for `after`, or None}."""
-        return self._read("/orders", token, {"limit": limit, "after": after})
+        page: OrdersPage = self._read("/orders", token, {"limit": limit, "after": after})
+        return page
 
-    def events(self, order_id: str, token: str, after: int | None = None, wait: float = 0) -> dict[str, Any]:
+    def events(self, order_id: str, token: str, after: int | None = None, wait: float = 0) -> Journal:
         """All of an order's events in reading order: {"order_id", "status", "events"}.
 
         With `after` (the highest id seen) and `wait` (seconds, at most 25) it answers when there is a newer one.
         """
         path = f"/orders/{quote(order_id, safe='')}/events"
-        return self._read(path, token, {"after": after, "wait": wait or None}, self._timeout + wait)
+        journal: Journal = self._read(path, token, {"after": after, "wait": wait or None}, self._timeout + wait)
+        return journal
 
-    def catalogue(self) -> list[dict[str, Any]]:
+    def catalogue(self) -> list[ProductRow]:
         """The products: sku, name, price (text), currency, available."""
-        products: list[dict[str, Any]] = self._read("/catalogue")["products"]
+        products: list[ProductRow] = self._read("/catalogue")["products"]
         return products
 
     def document(self, name: str) -> dict[str, Any]:
         """One of the API's descriptions of itself: `openapi` or `asyncapi`."""
-        return self._read(f"/{name}.json")
+        document: dict[str, Any] = self._read(f"/{name}.json")
+        return document
 
     def _read(
         self,
@@ -170,11 +175,10 @@ class OrdersClient:
         token: str | None = None,
         query: dict[str, Any] | None = None,
         timeout: float | None = None,
-    ) -> dict[str, Any]:
+    ) -> Any:
         params = {name: value for name, value in (query or {}).items() if value is not None}
         answer = self._send(_BRISK, "GET", path, token, params=params, timeout=timeout or self._timeout)
-        content: dict[str, Any] = answer.json()
-        return content
+        return answer.json()
 
     def _send(
         self,

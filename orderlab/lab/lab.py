@@ -25,6 +25,7 @@ from orderlab.lab.reading import Reading, events_frame
 from orderlab.language import N_, _, current, default, using
 from orderlab.nearest import instead
 from orderlab.order import PAYMENT_TOKENS
+from orderlab.shapes import EventRow
 from orderlab.trace import new_traceparent
 
 if TYPE_CHECKING:
@@ -217,10 +218,9 @@ class Lab:
         """
         return self._order(self._reading.wait(order_id, timeout))
 
-    def journal(self, order_id: OrderId) -> list[dict[str, Any]]:
+    def journal(self, order_id: OrderId) -> list[EventRow]:
         """The order's events in reading order, as the API gives them."""
-        events: list[dict[str, Any]] = self._reading.events(order_id)["events"]
-        return events
+        return self._reading.events(order_id)["events"]
 
     def events(self, order_id: OrderId) -> pd.DataFrame:
         """The order's events as a DataFrame, in reading order.

@@ -13,6 +13,7 @@ from orderlab.errors import LabError
 from orderlab.language import _
 from orderlab.order import LARGEST_PAGE, Status
 from orderlab.sequence import still_to_come
+from orderlab.shapes import EventRow, Journal, OrderRow
 from orderlab.trace import new_traceparent
 
 if TYPE_CHECKING:
@@ -37,13 +38,13 @@ class Reading:
             self._own_token = Token(self.client.login(new_traceparent()))
         return self._own_token.text
 
-    def order(self, order_id: str) -> dict[str, Any]:
+    def order(self, order_id: str) -> OrderRow:
         """One order as the API tells it now."""
         return self.client.order(order_id, self.token())
 
-    def orders(self, limit: int) -> list[dict[str, Any]]:
+    def orders(self, limit: int) -> list[OrderRow]:
         """The latest orders, newest first, page by page."""
-        found: list[dict[str, Any]] = []
+        found: list[OrderRow] = []
         after: str | None = None
         while len(found) < limit:
             page = self.client.orders(self.token(), limit=min(LARGEST_PAGE, limit - len(found)), after=after)
@@ -52,11 +53,11 @@ class Reading:
                 break
         return found
 
-    def events(self, order_id: str) -> dict[str, Any]:
+    def events(self, order_id: str) -> Journal:
         """{"order_id", "status", "events"}: the order's events in reading order."""
         return self.client.events(order_id, self.token())
 
-    def wait(self, order_id: str, timeout: float) -> dict[str, Any]:
+    def wait(self, order_id: str, timeout: float) -> OrderRow:
         """Wait until the order has come to its end; raises `LabError` that says what is missing after `timeout` s."""
         end = time.monotonic() + timeout
         state = self.events(order_id)
@@ -77,7 +78,7 @@ class Reading:
         return self.order(order_id)
 
 
-def events_frame(events: list[dict[str, Any]]) -> pd.DataFrame:
+def events_frame(events: list[EventRow]) -> pd.DataFrame:
     """Events as a DataFrame; its columns are told at `Lab.events`."""
     import pandas as pd
 

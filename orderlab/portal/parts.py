@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from flask import current_app
 from standardwebhooks import Webhook
@@ -13,7 +13,10 @@ from standardwebhooks import Webhook
 from orderlab.client import ApiProblem, ClientSteps, OrdersClient
 from orderlab.faults.gates import Gates, OpenGates
 from orderlab.portal.store import Inbox, Reports
+from orderlab.shapes import Journal, OrderRow
 from orderlab.trace import new_traceparent
+
+R = TypeVar("R")
 
 
 class Reader:
@@ -24,20 +27,20 @@ class Reader:
         self._token = ""
         self._lock = threading.Lock()
 
-    def order(self, order_id: str) -> dict[str, Any]:
+    def order(self, order_id: str) -> OrderRow:
         """One order."""
         return self._with_token(lambda token: self._client.order(order_id, token))
 
-    def orders(self, limit: int) -> list[dict[str, Any]]:
+    def orders(self, limit: int) -> list[OrderRow]:
         """The latest orders."""
         page = self._with_token(lambda token: self._client.orders(token, limit))
-        return cast(list[dict[str, Any]], page["orders"])
+        return page["orders"]
 
-    def events(self, order_id: str, after: int | None = None, wait: float = 0) -> dict[str, Any]:
+    def events(self, order_id: str, after: int | None = None, wait: float = 0) -> Journal:
         """An order's status and events; waits up to `wait` seconds for one that is newer than `after`."""
         return self._with_token(lambda token: self._client.events(order_id, token, after, wait))
 
-    def _with_token(self, read: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    def _with_token(self, read: Callable[[str], R]) -> R:
         with self._lock:
             token = self._token = self._token or self._client.login(new_traceparent())
         try:

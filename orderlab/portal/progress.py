@@ -41,9 +41,9 @@ class Progress:
         pending = parts().reports.pending(order_id)  # asked before the events are read, or they could lack it
         told = parts().reader.events(order_id, after, wait)
         self.status = Status(told["status"])
-        self.events: list[dict[str, Any]] = told["events"]
-        self.firings: list[dict[str, Any]] = told["firings"]
-        self.design: dict[str, bool] = told["evidence"]["design"]
+        self.events = told["events"]
+        self.firings = told["firings"]
+        self.design = told["evidence"]["design"]
         self.evidence = _evidence(told)
         self.findings, self.ended = so_far(self.evidence, told["evidence"]["still"])
         self.newest = max((int(event["id"]) for event in self.events), default=0)
