@@ -24,5 +24,5 @@ def test_a_row_s_type_has_the_fields_that_the_document_describes(name: str) -> N
 
 
 def test_a_product_has_the_fields_that_the_catalogue_gives() -> None:
-    catalogue = OPENAPI["components"]["schemas"]["Catalogue"]["properties"]["products"]["items"]
+    catalogue = OPENAPI["components"]["schemas"]["Products"]["properties"]["products"]["items"]
     assert set(shapes.ProductRow.__annotations__) == set(catalogue["properties"])
