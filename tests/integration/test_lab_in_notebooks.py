@@ -159,10 +159,10 @@ def test_the_latest_orders_come_first(notebook: Lab) -> None:
 
 
 def test_a_token_for_reading_is_renewed_before_it_expires(notebook: Lab, happy: str) -> None:
-    notebook._own_token = notebook.forge(expires_in=30)
-    old = notebook._own_token
+    notebook._reading._own_token = notebook.forge(expires_in=30)
+    old = notebook._reading._own_token
     assert notebook.order(happy)["order_id"] == happy
-    assert notebook._own_token != old
+    assert notebook._reading._own_token != old
 
 
 def test_an_order_writes_what_was_recorded_of_it_for_the_viewers_of_traces(notebook: Lab, tmp_path: Path) -> None:
