@@ -176,7 +176,13 @@ def find_step(which: int | str) -> Step:
     return found
 
 
-CLOSING: tuple[Step, ...] = (RESPOND_CREATED, WEBHOOK_OPERATIONS, WEBHOOK_CUSTOMER, ACK_MESSAGE)
+CLOSING: tuple[Step, ...] = (
+    RESPOND_CREATED,
+    CONSUME_ORDER_CREATED,
+    WEBHOOK_OPERATIONS,
+    WEBHOOK_CUSTOMER,
+    ACK_MESSAGE,
+)
 """What must be recorded of an order, beside a final status, before it has come to its end."""
 
 

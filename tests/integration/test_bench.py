@@ -16,13 +16,12 @@ from kombu import Connection
 from bench import systems
 from bench.measure import measure
 from orderlab import stack, topology
-from orderlab.gateway import DECLINED
 from tests.support import RunningLab
 
 CASES: dict[str, dict[str, Any]] = {
     "confirmed": {},
     "three": {"items": [{"sku": sku, "quantity": n} for n, sku in enumerate(("MOUSE", "HEADSET", "KEYBOARD"), 1)]},
-    "declined": {"payment_token": min(DECLINED), "items": [{"sku": "MONITOR", "quantity": 2}]},
+    "declined": {"payment_token": "tok_declined", "items": [{"sku": "MONITOR", "quantity": 2}]},
     "out-of-stock": {"items": [{"sku": "KEYBOARD", "quantity": 1}, {"sku": "SOLD-OUT", "quantity": 1}]},
     "flaky": {"payment_token": "tok_gateway_error"},
 }

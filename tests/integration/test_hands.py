@@ -104,7 +104,9 @@ def test_a_fault_fires_once_per_order_however_many_processes_try(lab: RunningLab
     def fire(n: int) -> bool:
         with psycopg.connect(lab.database_url) as connection:  # each a transaction that is open for a moment
             together.wait()
-            row = connection.execute("SELECT lab.fire(%s, 'many', '9', 'before', 1, 'test', %s, '[]')", (fault, n)).fetchone()
+            row = connection.execute(
+                "SELECT lab.fire(%s, 'many', '9', 'before', 1, 'test', %s, '[]')", (fault, n)
+            ).fetchone()
             return bool(row and row[0])
 
     with ThreadPoolExecutor(8) as pool:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 from orderlab.access.button import press
-from orderlab.gateway import SLOW
+from orderlab.order import PAYMENT_TOKENS
 from tests.support import RunningLab
 
 WRITES = {"8": "order_items", "14": "products", "16": "notifications"}
@@ -60,4 +60,4 @@ def test_what_happens_in_a_step_lies_between_its_start_and_its_end(lab: RunningL
     for step, moment in inside:
         started_at, ended_at = span[step]
         assert started_at < moment < ended_at, step
-    assert span["15"][1] - span["15"][0] >= timedelta(seconds=SLOW)
+    assert span["15"][1] - span["15"][0] >= timedelta(seconds=PAYMENT_TOKENS["tok_slow"].seconds)

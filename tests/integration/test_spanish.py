@@ -29,7 +29,7 @@ ENGLISH = re.compile(
 )
 # What stays as it is in every language: what stands in quotes, commands, addresses, names of code and of lanes.
 NAMES = re.compile(
-    r"""'[^']*'|"[^"]*"|`[^`]*`|\./lab(?:\ [a-z]+)?|--[\w-]+|https?://\S+|/[\w./-]+
+    r"""'[^']*'|"[^"]*"|`[^`]*`|\./lab(?:\ [a-z]+)?(?:\ (?:list|show|resend))?|--[\w-]+|https?://\S+|/[\w./-]+
     |\w[\w-]*[_.(](?=\S)[\w.()…,='"*-]*|\w+(?:-\w+)+|\w+=\S+|[A-Z]{2,}|Order[A-Z]\w+|201\ Created
     |Orders\ API|Demo\ Portal""",
     re.VERBOSE,
