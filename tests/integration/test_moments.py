@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from orderlab.access.button import press
+from orderlab.access.button import Wanted, press
 from orderlab.order import PAYMENT_TOKENS
 from tests.support import RunningLab
 
@@ -41,7 +41,7 @@ def test_what_happens_in_a_step_lies_between_its_start_and_its_end(lab: RunningL
     inside: list[tuple[str, datetime]] = []
     with ThreadPoolExecutor() as pool, ExitStack() as held:
         locks = {step: held.enter_context(locked(lab, table)) for step, table in WRITES.items()}
-        page = pool.submit(press, lab.portal_url, order_id, payment_token="tok_slow")
+        page = pool.submit(press, lab.portal_url, Wanted(order_id, payment_token="tok_slow"))
         for step, lock in locks.items():
             inside.append((step, somebody_waits(lab, lock)))
             lock.rollback()
