@@ -180,6 +180,13 @@ def test_no_tick_and_no_word_of_success_stand_over_an_order_that_went_wrong_or_w
     assert "Pedido creado" not in page
 
 
+def test_what_is_wrong_is_said_in_the_page_s_language(api: Any, browser: Any) -> None:
+    page = ended(api, browser, charges=2)
+    assert "<li>duplicado: cobrado 2 veces</li>" in page
+    (order_id,) = re.findall(r'id="order-id">([^<]+)<', page)
+    assert "<li>duplicated: charged 2 times</li>" in browser.get(f"/orders/{order_id}?lang=en")
+
+
 def test_what_is_not_there_yet_is_not_called_lost(api: Any, browser: Any) -> None:
     page = ended(api, browser, notifications=GIVEN_UP, still=0.1)
     assert "Algo se perdió" not in page
